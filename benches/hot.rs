@@ -1,0 +1,4 @@
+//! Micro benchmarks of the hot functions.
+fn main() {
+    divan::main();
+}

@@ -1,0 +1,1 @@
+//! Which click a call earns, and on what evidence.

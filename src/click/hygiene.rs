@@ -1,0 +1,1 @@
+//! Who is no visitor: bots, prefetches.

@@ -1,0 +1,1 @@
+//! Click parameters in a query string.

@@ -1,0 +1,3 @@
+//! impact.com.
+pub mod config;
+pub use config::{Config, Program};

@@ -1,0 +1,1 @@
+//! A fault in the configuration, with its place.

@@ -1,0 +1,1 @@
+//! The events that the admin page and the demo show, as they happen.

@@ -1,0 +1,3 @@
+//! The embedded database: one file, one writer, group commits.
+pub mod config;
+pub use config::Config;
