@@ -59,7 +59,7 @@ fn the_reference_names_every_setting() {
     let whole = REFERENCE.replace("#: ", "");
     config::parse(&whole, "x.toml", Path::new(""), Secrets::Optional).unwrap();
     let headers: Vec<&str> = whole.lines().filter(|line| line.starts_with('[')).collect();
-    assert_eq!(headers.len(), 8);
+    assert_eq!(headers.len(), 9);
     for header in headers {
         let asked = whole.replacen(&format!("\n{header}\n"), &format!("\n{header}\nxyzzy = 1\n"), 1);
         let faults = config::parse(&asked, "x.toml", Path::new(""), Secrets::Optional).unwrap_err();
@@ -203,7 +203,7 @@ fn an_absolute_store_path_stays() {
 #[test]
 fn each_fault_has_its_place() {
     for (added, expected) in [
-        ("[clik]\n", "5:1 error `clik` is unknown in the file's top level"),
+        ("[clik]\n", "5:2 error `clik` is unknown in the file's top level"),
         ("[click]\nwindw = \"30d\"\n", "6:1 error `windw` is unknown in [click]"),
         ("[click]\nwindow = \"30\"\n", "6:10 error `window`: `30` needs a unit after its number"),
         ("[click]\nwindow = 30\n", "6:10 error `window` must be a duration, not a whole number"),
