@@ -54,9 +54,15 @@ fn hosts(section: &Section<'_>) -> Vec<(String, Range<usize>)> {
 
 fn check_unique(sections: &[Section<'_>], key: &str, what: &str) {
     let mut taken = Vec::new();
-    for (section, (value, span)) in sections.iter().flat_map(|section| section.places(key).into_iter().map(move |place| (section, place))) {
+    for (section, (value, span)) in
+        sections.iter().flat_map(|section| section.places(key).into_iter().map(move |place| (section, place)))
+    {
         if !value.is_empty() && taken.contains(&value) {
-            section.refuse_at(span, format!("`{value}` is {what}"), format!("each {} needs a `{key}` of its own", section.title()));
+            section.refuse_at(
+                span,
+                format!("`{value}` is {what}"),
+                format!("each {} needs a `{key}` of its own", section.title()),
+            );
         }
         taken.push(value);
     }

@@ -46,7 +46,10 @@ fn level(text: &str) -> Result<String, String> {
             None => format!("`{text}` is not a level"),
         });
     }
-    EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| format!("`{text}` is not a filter: {error}"))
+    EnvFilter::builder()
+        .parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("`{text}` is not a filter: {error}"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The configuration file: it joins the rooms' own sections.
 //!
-//! Each room reads its own section and says what is wrong with it; [`across`](self) this file stands only what
-//! concerns several sections. All faults are reported at once.
+//! Each room reads its own section and says what is wrong with it; only what concerns several
+//! sections is checked here. All faults are reported at once.
 
 mod across;
 mod log;

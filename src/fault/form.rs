@@ -17,8 +17,7 @@ pub struct Form<T> {
 }
 
 /// Any string.
-pub const TEXT: Form<String> =
-    Form { what: "a string", help: "write it in quotes", read: |text| Ok(text.to_owned()) };
+pub const TEXT: Form<String> = Form { what: "a string", help: "write it in quotes", read: |text| Ok(text.to_owned()) };
 
 /// A string that is not empty.
 pub const NAME: Form<String> =
@@ -45,16 +44,16 @@ pub const ADDRESS: Form<SocketAddr> =
     Form { what: "an address", help: "an IP address and a port: \"0.0.0.0:8080\", \"[::]:8080\"", read: address };
 
 /// A host name or IP address, lower-case, without port.
-pub const HOST: Form<String> =
-    Form { what: "a host name", help: "the name alone: \"www.example.com\"", read: host };
+pub const HOST: Form<String> = Form { what: "a host name", help: "the name alone: \"www.example.com\"", read: host };
 
 fn not_empty(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("it cannot be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
-    units::duration(text)
-        .and_then(|duration| if duration.is_zero() { Err("it must be more than zero".to_owned()) } else { Ok(duration) })
+    units::duration(text).and_then(|duration| {
+        if duration.is_zero() { Err("it must be more than zero".to_owned()) } else { Ok(duration) }
+    })
 }
 
 fn server(text: &str) -> Result<Uri, String> {
@@ -98,7 +97,10 @@ fn host(text: &str) -> Result<String, String> {
         return Err(format!("`{text}`: patterns are not known; a site without `hosts` takes every host"));
     }
     if let Some(address) = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address.parse::<std::net::Ipv6Addr>().map(|_| bare.clone()).map_err(|_| format!("`{text}` is not an IPv6 address"));
+        return address
+            .parse::<std::net::Ipv6Addr>()
+            .map(|_| bare.clone())
+            .map_err(|_| format!("`{text}` is not an IPv6 address"));
     }
     if bare.contains(':') {
         return Err(format!("`{text}` has a port; a host is meant on every port"));
@@ -160,9 +162,12 @@ mod tests {
 
     #[test]
     fn hosts() {
-        for (text, read) in
-            [("WWW.Example.com.", "www.example.com"), ("localhost", "localhost"), ("10.0.0.1", "10.0.0.1"), ("[::1]", "[::1]")]
-        {
+        for (text, read) in [
+            ("WWW.Example.com.", "www.example.com"),
+            ("localhost", "localhost"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("[::1]", "[::1]"),
+        ] {
             assert_eq!(host(text).as_deref(), Ok(read));
         }
         for (bad, why) in [

@@ -49,7 +49,7 @@ impl Section<'_> {
         }
         let fetched = match (env, file) {
             (Some(name), None) if named == 1 => from_environment(&name),
-            (None, Some(path)) if named == 1 => self.from_file(value, &path),
+            (None, Some(path)) if named == 1 => self.read_secret_file(value, &path),
             _ => return self.fault_at(value.span(), format!("`{key}` must name either a variable or a file"), HELP),
         };
         match fetched {
@@ -65,13 +65,15 @@ impl Section<'_> {
         }
     }
 
-    fn from_file(&self, value: &Spanned<DeValue<'_>>, path: &str) -> Result<Secret, String> {
+    fn read_secret_file(&self, value: &Spanned<DeValue<'_>>, path: &str) -> Result<Secret, String> {
         let full = self.reader.folder.join(path);
-        let length = std::fs::metadata(&full).map_err(|error| format!("the file `{path}` cannot be read: {error}"))?.len();
+        let length =
+            std::fs::metadata(&full).map_err(|error| format!("the file `{path}` cannot be read: {error}"))?.len();
         if length > SECRET_BYTES_MAX {
             return Err(format!("the file `{path}` is too large for a secret"));
         }
-        let text = std::fs::read_to_string(&full).map_err(|error| format!("the file `{path}` cannot be read: {error}"))?;
+        let text =
+            std::fs::read_to_string(&full).map_err(|error| format!("the file `{path}` cannot be read: {error}"))?;
         if is_world_readable(&full) {
             let message = format!("everybody on this machine can read `{path}`");
             self.reader.push(Fault::warning(value.span(), message).help(format!("chmod 600 {path}")));

@@ -137,7 +137,10 @@ mod tests {
         let text = "\u{feff}é = \"ü\", x";
         let mut faults = Faults::new("x.toml", text);
         faults.push(Fault::warning(text.find('x').unwrap()..text.len(), "m"));
-        assert!(faults.to_text().starts_with("x.toml:1:10: warning: m\n    é = \"ü\", x\n             ^\n"), "{faults}");
+        assert!(
+            faults.to_text().starts_with("x.toml:1:10: warning: m\n    é = \"ü\", x\n             ^\n"),
+            "{faults}"
+        );
     }
 
     #[test]

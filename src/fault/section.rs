@@ -65,7 +65,8 @@ impl<'t> Reader<'t> {
     /// Adds a fault, unless a syntax fault on the same line explains it.
     pub fn push(&self, fault: Fault) {
         let line = |span: &Range<usize>| self.text.get(..span.start).map(|before| before.matches('\n').count());
-        let explained = fault.span.as_ref().is_some_and(|span| self.broken.iter().any(|broken| line(broken) == line(span)));
+        let explained =
+            fault.span.as_ref().is_some_and(|span| self.broken.iter().any(|broken| line(broken) == line(span)));
         if !explained {
             self.faults.borrow_mut().push(fault);
         }
@@ -81,7 +82,13 @@ impl<'t> Reader<'t> {
         self.faults.into_inner()
     }
 
-    fn section<'r>(&'r self, path: String, repeated: bool, table: Option<&'r DeTable<'r>>, header: Range<usize>) -> Section<'r> {
+    fn section<'r>(
+        &'r self,
+        path: String,
+        repeated: bool,
+        table: Option<&'r DeTable<'r>>,
+        header: Range<usize>,
+    ) -> Section<'r> {
         Section { reader: self, path, repeated, table, header, allowed: BTreeSet::new(), refused: BTreeSet::new() }
     }
 }
@@ -172,7 +179,7 @@ impl<'r> Section<'r> {
     }
 
     /// The section of that name; an empty one when it is absent.
-    pub fn section(&mut self, key: &'static str) -> Section<'r> {
+    pub fn section(&mut self, key: &'static str) -> Self {
         let path = self.path_of(key);
         let Some(value) = self.ask(key) else {
             return self.reader.section(path, false, None, 0..0);
@@ -186,7 +193,7 @@ impl<'r> Section<'r> {
     }
 
     /// The sections of that name (`[[…]]`), in the order of the file.
-    pub fn sections(&mut self, key: &'static str) -> Vec<Section<'r>> {
+    pub fn sections(&mut self, key: &'static str) -> Vec<Self> {
         let Some(value) = self.ask(key) else { return Vec::new() };
         let path = self.path_of(key);
         let help = format!("there can be several of it: write each as [[{path}]]");
@@ -212,7 +219,10 @@ impl<'r> Section<'r> {
             match self.raw(key) {
                 None if self.reader.is_broken() => {}
                 None => {
-                    self.complain(format!("`{key}` is missing from {}", self.title()), format!("add a line `{key} = …`"));
+                    self.complain(
+                        format!("`{key}` is missing from {}", self.title()),
+                        format!("add a line `{key} = …`"),
+                    );
                 }
                 Some(value) if is_unset(value) => {
                     self.refuse_at(value.span(), format!("`{key}` is empty"), "it is needed");
@@ -263,7 +273,12 @@ impl<'r> Section<'r> {
     }
 
     /// An error at `span`, in place of a value.
-    pub(super) fn fault_at<T>(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Option<T> {
+    pub(super) fn fault_at<T>(
+        &self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
         self.reader.push(Fault::error(span, message).help(help));
         None
     }
@@ -327,7 +342,9 @@ impl<'r> Section<'r> {
     fn read_identifier(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
         match value.get_ref() {
             DeValue::String(text) => Some(text.as_ref().to_owned()),
-            DeValue::Integer(number) if number.radix() == 10 && number.as_str().bytes().all(|byte| byte.is_ascii_digit()) => {
+            DeValue::Integer(number)
+                if number.radix() == 10 && number.as_str().bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
                 Some(number.as_str().to_owned())
             }
             _ => self.mistyped(key, value, "a string or a whole number", "write it in quotes"),
@@ -346,7 +363,11 @@ impl<'r> Section<'r> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
         let pairs = entries.into_iter().filter(|(_, value)| !is_unset(value));
-        Some(pairs.filter_map(|(name, value)| Some((name.get_ref().to_string(), read(self, name.get_ref(), value)?))).collect())
+        Some(
+            pairs
+                .filter_map(|(name, value)| Some((name.get_ref().to_string(), read(self, name.get_ref(), value)?)))
+                .collect(),
+        )
     }
 
     /// The help for an unknown key: what was probably meant, and all that is allowed.

@@ -47,7 +47,9 @@ impl Site {
         Self {
             hosts: section.list("hosts", &form::HOST).unwrap_or_default(),
             origin: section.value("origin", &form::SERVER).unwrap_or_default(),
-            host: section.choice("host", &[("keep", HostMode::Keep), ("rewrite", HostMode::Rewrite)]).unwrap_or_default(),
+            host: section
+                .choice("host", &[("keep", HostMode::Keep), ("rewrite", HostMode::Rewrite)])
+                .unwrap_or_default(),
             space: section.optional("space", &form::NAME).unwrap_or_else(|| SPACE.to_owned()),
             connect_timeout: section.value("connect_timeout", &form::TIMEOUT).unwrap_or(CONNECT_TIMEOUT),
             response_timeout: section.value("response_timeout", &form::TIMEOUT).unwrap_or(RESPONSE_TIMEOUT),

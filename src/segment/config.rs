@@ -48,8 +48,11 @@ const CDN: &str = "https://cdn.segment.com";
 const SPACE: &str = "default";
 
 /// A path prefix; empty: none.
-const PATH_PREFIX: Form<String> =
-    Form { what: "a path", help: "it starts with `/` and does not end with one: \"/cdp\"; \"\" is none", read: path_prefix };
+const PATH_PREFIX: Form<String> = Form {
+    what: "a path",
+    help: "it starts with `/` and does not end with one: \"/cdp\"; \"\" is none",
+    read: path_prefix,
+};
 
 /// An origin as browsers write it in the `Origin` field (RFC 6454): scheme, host, and the port if it is not the scheme's own.
 const ORIGIN: Form<String> = Form { what: "an origin", help: form::SERVER.help, read: origin };

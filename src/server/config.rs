@@ -44,7 +44,11 @@ const PROXIES: Form<Vec<IpNet>> = Form {
 impl Config {
     /// Reads the section.
     pub fn read(section: &mut Section<'_>) -> Self {
-        section.refuse("https", "TLS is not available in this version", "leave `https` out; a TLS balancer can stand in front");
+        section.refuse(
+            "https",
+            "TLS is not available in this version",
+            "leave `https` out; a TLS balancer can stand in front",
+        );
         section.require(&["http"]);
         let listed = section.one_or_more("http", &form::ADDRESS);
         if listed.as_ref().is_some_and(Vec::is_empty) && section.places("http").is_empty() {
@@ -67,12 +71,19 @@ impl Config {
         for (text, span) in section.places("http").into_iter().chain(section.places("admin")) {
             let Ok(address) = text.parse::<SocketAddr>() else { continue };
             if address.port() != 0 && taken.contains(&address) {
-                section.refuse_at(span, format!("{address} is listed twice"), "each listener needs an address of its own");
+                section.refuse_at(
+                    span,
+                    format!("{address} is listed twice"),
+                    "each listener needs an address of its own",
+                );
             }
             taken.push(address);
         }
         if self.admin == ADMIN && section.places("admin").is_empty() && taken.contains(&ADMIN) {
-            section.complain(format!("{ADMIN} is the admin listener's by default"), "name another address, or set `admin`");
+            section.complain(
+                format!("{ADMIN} is the admin listener's by default"),
+                "name another address, or set `admin`",
+            );
         }
     }
 }
@@ -85,7 +96,9 @@ fn proxies(text: &str) -> Result<Vec<IpNet>, String> {
         Ok(address) => Some(IpNet::from(address)),
         Err(_) => text.parse::<IpNet>().ok(),
     };
-    network.map(|network| vec![network.trunc()]).ok_or_else(|| format!("`{text}` is neither an IP address nor a network"))
+    network
+        .map(|network| vec![network.trunc()])
+        .ok_or_else(|| format!("`{text}` is neither an IP address nor a network"))
 }
 
 #[cfg(test)]
