@@ -85,15 +85,15 @@ impl Section<'_> {
     }
 }
 
-/// Blots out what follows the `=` on the line of a syntax fault when the line looks like a secret's: a quote that is
-/// missing must not print the token beside it.
+/// Blots out the rest of a syntax fault's line behind a word that names secrets: where a quote or the `=` is missing,
+/// the token beside it must not be printed.
 pub(super) fn hide_broken_secret(faults: &mut Faults, text: &str, span: &Range<usize>) {
     const WORDS: [&str; 4] = ["key", "token", "secret", "password"];
     let start = text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
     let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let Some((key, _)) = line.split_once('=') else { return };
-    if WORDS.iter().any(|word| key.to_lowercase().contains(word)) {
-        faults.hide(start + key.len() + 1..start + line.len());
+    let lower = line.to_ascii_lowercase();
+    if let Some(end) = WORDS.iter().filter_map(|word| Some(lower.find(word)? + word.len())).min() {
+        faults.hide(start + end..start + line.len());
     }
 }
 

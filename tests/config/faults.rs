@@ -155,6 +155,15 @@ fn an_unknown_key_comes_with_what_was_meant_and_what_is_allowed() {
 }
 
 #[test]
+fn an_unknown_section_is_shown_with_its_header() {
+    for header in ["[sgment]", "[[sgment]]"] {
+        let faults = parse(&format!("{NEEDED}{header}\n")).unwrap_err();
+        assert!(faults.to_text().contains(&format!("\n    {header}\n")), "{faults}");
+        assert!(faults.to_text().contains("did you mean `segment`?"), "{faults}");
+    }
+}
+
+#[test]
 fn several_syntax_faults_are_reported_together_with_the_faults_of_other_lines() {
     let text = "[listen]\nhttp = \n[[site]]\norigin = \"x\nhost = \"keep\n[click]\nwindow = \"3\"\nwindow = \"4d\"\n";
     let found = faults_of(text);
