@@ -12,8 +12,10 @@ pub mod impact;
 mod script;
 mod seen;
 pub mod segment;
+pub mod shop;
 
 pub use impact::Impact;
 pub use script::{Answer, Script};
 pub use seen::Seen;
 pub use segment::Segment;
+pub use shop::Shop;
