@@ -43,11 +43,13 @@ impl Section<'_> {
         let (env, file) = (section.value("env", &super::form::TEXT), section.value("file", &super::form::TEXT));
         let named = ["env", "file"].iter().filter(|key| !section.places(key).is_empty()).count();
         section.finish();
-        // Somebody may have put the token where its variable's name belongs.
-        if env.as_deref().is_some_and(|name| !is_variable_name(name)) {
-            self.reader.hide(value.span());
-        }
         let fetched = match (env, file) {
+            (Some(name), _) if !is_variable_name(&name) => {
+                // Somebody may have put the token where its variable's name belongs.
+                self.reader.hide(value.span());
+                let message = format!("`{key}`: that is not the name of an environment variable");
+                return self.fault_at(value.span(), message, HELP);
+            }
             (Some(name), None) if named == 1 => from_environment(&name),
             (None, Some(path)) if named == 1 => self.read_secret_file(value, &path),
             _ => return self.fault_at(value.span(), format!("`{key}` must name either a variable or a file"), HELP),
@@ -98,9 +100,6 @@ pub(super) fn hide_broken_secret(faults: &mut Faults, text: &str, span: &Range<u
 }
 
 fn from_environment(name: &str) -> Result<Secret, String> {
-    if !is_variable_name(name) {
-        return Err("that is not the name of an environment variable".to_owned());
-    }
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
         Ok(_) => Err(format!("the environment variable `{name}` is empty")),

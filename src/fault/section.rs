@@ -205,18 +205,18 @@ impl<'r> Section<'r> {
         let Some(value) = self.ask(key) else { return Vec::new() };
         let path = self.path_of(key);
         let help = format!("there can be several of it: write each as [[{path}]]");
-        let Some(items) = value.get_ref().as_array() else {
-            let _: Option<()> = self.mistyped(key, value, "a list of sections", &help);
-            return Vec::new();
+        let (items, listed) = match value.get_ref() {
+            DeValue::Array(items) => (items.as_ref(), true),
+            // One in single brackets: the fault is noted, and the section is read all the same.
+            _ => (std::slice::from_ref(value), false),
         };
         let mut sections = Vec::new();
-        for item in items.iter() {
-            match item.get_ref().as_table() {
-                Some(table) => sections.push(self.reader.section(path.clone(), true, Some(table), item.span())),
-                None => {
-                    let _: Option<()> = self.mistyped(key, item, "a list of sections", &help);
-                }
+        for item in items {
+            let table = item.get_ref().as_table();
+            if table.is_none() || !listed {
+                let _: Option<()> = self.mistyped(key, item, "a list of sections", &help);
             }
+            sections.extend(table.map(|table| self.reader.section(path.clone(), true, Some(table), item.span())));
         }
         sections
     }
