@@ -57,10 +57,11 @@ impl Client {
         endpoint: Endpoint,
         params: &[(String, String)],
     ) -> Outcome {
-        let mut request = self.http.post(url(shared, program, endpoint)).header("Accept", "application/json").form(params);
+        let mut request =
+            self.http.post(url(shared, program, endpoint)).header("Accept", "application/json").form(params);
         if endpoint == Endpoint::Conversions {
             let Some(key) = &program.api_key else {
-                return not_now(Trouble::NotSent, "the program has no api_key".to_owned());
+                return not_now(Trouble::NotSent, "the program has no api_key");
             };
             request = request.basic_auth(&program.account_sid, Some(key.reveal()));
             if !shared.version.is_empty() {
@@ -70,8 +71,8 @@ impl Client {
         match request.send().await {
             Ok(response) => answer::outcome(&read(response).await, endpoint, self.clock.now()),
             // A builder's error is a header that cannot be one; like a failed connection, it comes before the first byte.
-            Err(error) if error.is_connect() || error.is_builder() => not_now(Trouble::NotSent, in_words(error)),
-            Err(error) => not_now(Trouble::MaybeSent, in_words(error)),
+            Err(error) if error.is_connect() || error.is_builder() => not_now(Trouble::NotSent, &in_words(error)),
+            Err(error) => not_now(Trouble::MaybeSent, &in_words(error)),
         }
     }
 }
@@ -101,8 +102,8 @@ async fn read(mut response: reqwest::Response) -> Answer {
     Answer { status, headers, body }
 }
 
-fn not_now(why: Trouble, detail: String) -> Outcome {
-    Outcome::Retry { why, detail: answer::bounded(&detail), after: None }
+fn not_now(why: Trouble, detail: &str) -> Outcome {
+    Outcome::Retry { why, detail: answer::bounded(detail), after: None }
 }
 
 /// An error with its causes; without the URL, which holds the account's SID.

@@ -11,7 +11,9 @@ pub(super) fn event_date(timestamp: Option<&Value>, sent_at: Option<Time>, arriv
     let own = timestamp.and_then(Value::as_str).and_then(|text| Some((text, Time::parse(text)?)));
     match (own, sent_at) {
         (None, _) => (arrival.iso8601(), "arrival"),
-        (Some((_, time)), Some(sent_at)) => (corrected(time, sent_at, arrival).iso8601(), "timestamp, corrected by sentAt"),
+        (Some((_, time)), Some(sent_at)) => {
+            (corrected(time, sent_at, arrival).iso8601(), "timestamp, corrected by sentAt")
+        }
         (Some((text, _)), None) if is_plain(text) => (text.to_owned(), "timestamp"),
         (Some((_, time)), None) => (time.iso8601(), "timestamp"),
     }
