@@ -15,6 +15,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The whole exchange; cutting a conversion short leaves open whether it was taken, so this is generous.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Shorter than the 60 s after which common balancers hang up: a request written into a closing connection leaves open
+/// whether it was taken.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What is read of an answer: its words are a line or two, and a page of HTML from a gateway is no use whole.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -40,6 +44,7 @@ impl Client {
             .user_agent(concat!("selvedge/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(EXCHANGE_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             // The credentials are for the configured host only, and a redirected POST would lose its body.
             .redirect(redirect::Policy::none())
             // A second send is the retry rule's decision, which knows whether it is safe.
