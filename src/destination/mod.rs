@@ -173,6 +173,8 @@ pub enum Skip {
     SegmentDelivers,
     /// The call cannot be read by the mapper.
     Unreadable,
+    /// The browser behind the call is a bot.
+    Bot,
 }
 
 /// What became of one attempt to deliver.
@@ -243,6 +245,7 @@ impl Label for Skip {
             Self::Repeated => "repeated",
             Self::SegmentDelivers => "segment_delivers",
             Self::Unreadable => "unreadable",
+            Self::Bot => "bot",
         }
     }
 }

@@ -11,17 +11,10 @@ pub(super) fn event_date(timestamp: Option<&Value>, sent_at: Option<Time>, arriv
     let own = timestamp.and_then(Value::as_str).and_then(|text| Some((text, Time::parse(text)?)));
     match (own, sent_at) {
         (None, _) => (arrival.iso8601(), "arrival"),
-        (Some((_, time)), Some(sent_at)) => {
-            (corrected(time, sent_at, arrival).iso8601(), "timestamp, corrected by sentAt")
-        }
+        (Some((_, time)), Some(_)) => (time.seen_from(sent_at, arrival).iso8601(), "timestamp, corrected by sentAt"),
         (Some((text, _)), None) if is_plain(text) => (text.to_owned(), "timestamp"),
         (Some((_, time)), None) => (time.iso8601(), "timestamp"),
     }
-}
-
-fn corrected(timestamp: Time, sent_at: Time, arrival: Time) -> Time {
-    let age = sent_at.millis().saturating_sub(timestamp.millis());
-    Time::from_millis(arrival.millis().saturating_sub(age))
 }
 
 /// Whether a readable date has no more than ISO 8601 has (the reader also takes spaces and time zone names).
