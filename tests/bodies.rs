@@ -1,4 +1,10 @@
 //! Every body of `tests/fixtures/bodies` is read, and spliced where it should be; all other bytes stay.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test's panic is its report"
+)]
 
 use selvedge::click::ClickId;
 use selvedge::segment::envelope::CALL_BYTES_MAX;
