@@ -43,11 +43,13 @@ impl Section<'_> {
         let (env, file) = (section.value("env", &super::form::TEXT), section.value("file", &super::form::TEXT));
         let named = ["env", "file"].iter().filter(|key| !section.places(key).is_empty()).count();
         section.finish();
-        // Somebody may have put the token where its variable's name belongs.
-        if env.as_deref().is_some_and(|name| !is_variable_name(name)) {
-            self.reader.hide(value.span());
-        }
         let fetched = match (env, file) {
+            (Some(name), _) if !is_variable_name(&name) => {
+                // Somebody may have put the token where its variable's name belongs.
+                self.reader.hide(value.span());
+                let message = format!("`{key}`: that is not the name of an environment variable");
+                return self.fault_at(value.span(), message, HELP);
+            }
             (Some(name), None) if named == 1 => from_environment(&name),
             (None, Some(path)) if named == 1 => self.read_secret_file(value, &path),
             _ => return self.fault_at(value.span(), format!("`{key}` must name either a variable or a file"), HELP),
@@ -85,22 +87,19 @@ impl Section<'_> {
     }
 }
 
-/// Blots out what follows the `=` on the line of a syntax fault when the line looks like a secret's: a quote that is
-/// missing must not print the token beside it.
+/// Blots out the rest of a syntax fault's line behind a word that names secrets: where a quote or the `=` is missing,
+/// the token beside it must not be printed.
 pub(super) fn hide_broken_secret(faults: &mut Faults, text: &str, span: &Range<usize>) {
     const WORDS: [&str; 4] = ["key", "token", "secret", "password"];
     let start = text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
     let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let Some((key, _)) = line.split_once('=') else { return };
-    if WORDS.iter().any(|word| key.to_lowercase().contains(word)) {
-        faults.hide(start + key.len() + 1..start + line.len());
+    let lower = line.to_ascii_lowercase();
+    if let Some(end) = WORDS.iter().filter_map(|word| Some(lower.find(word)? + word.len())).min() {
+        faults.hide(start + end..start + line.len());
     }
 }
 
 fn from_environment(name: &str) -> Result<Secret, String> {
-    if !is_variable_name(name) {
-        return Err("that is not the name of an environment variable".to_owned());
-    }
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
         Ok(_) => Err(format!("the environment variable `{name}` is empty")),

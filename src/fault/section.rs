@@ -77,6 +77,16 @@ impl<'t> Reader<'t> {
         self.faults.borrow_mut().hide(span);
     }
 
+    /// Whether a value's place is the header of its section: a value written in place has its own.
+    fn is_header(&self, value: &Spanned<DeValue<'_>>) -> bool {
+        let written = self.text.get(value.span()).unwrap_or_default();
+        match value.get_ref() {
+            DeValue::Table(_) => written.starts_with('['),
+            DeValue::Array(items) => written.starts_with("[[") && items.iter().all(|item| item.get_ref().is_table()),
+            _ => false,
+        }
+    }
+
     /// All faults found.
     pub fn into_faults(self) -> Faults {
         self.faults.into_inner()
@@ -135,14 +145,12 @@ impl<'r> Section<'r> {
     /// One of a few words, and what it stands for.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
         let value = self.ask(key)?;
-        let words = choices.iter().map(|(word, _)| *word);
-        let allowed = words.clone().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
-        let Some(text) = value.get_ref().as_str() else {
-            return self.mistyped(key, value, "a string", &format!("one of {allowed}"));
-        };
+        let text: String = self.read(key, value, &super::form::TEXT)?;
         let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         chosen.or_else(|| {
-            let help = match nearest(text, words) {
+            let words = choices.iter().map(|(word, _)| *word);
+            let allowed = words.clone().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+            let help = match nearest(&text, words) {
                 Some(word) => format!("did you mean \"{word}\"? Allowed: {allowed}"),
                 None => format!("allowed: {allowed}"),
             };
@@ -197,18 +205,18 @@ impl<'r> Section<'r> {
         let Some(value) = self.ask(key) else { return Vec::new() };
         let path = self.path_of(key);
         let help = format!("there can be several of it: write each as [[{path}]]");
-        let Some(items) = value.get_ref().as_array() else {
-            let _: Option<()> = self.mistyped(key, value, "a list of sections", &help);
-            return Vec::new();
+        let (items, listed) = match value.get_ref() {
+            DeValue::Array(items) => (items.as_ref(), true),
+            // One in single brackets: the fault is noted, and the section is read all the same.
+            _ => (std::slice::from_ref(value), false),
         };
         let mut sections = Vec::new();
-        for item in items.iter() {
-            match item.get_ref().as_table() {
-                Some(table) => sections.push(self.reader.section(path.clone(), true, Some(table), item.span())),
-                None => {
-                    let _: Option<()> = self.mistyped(key, item, "a list of sections", &help);
-                }
+        for item in items {
+            let table = item.get_ref().as_table();
+            if table.is_none() || !listed {
+                let _: Option<()> = self.mistyped(key, item, "a list of sections", &help);
             }
+            sections.extend(table.map(|table| self.reader.section(path.clone(), true, Some(table), item.span())));
         }
         sections
     }
@@ -249,7 +257,9 @@ impl<'r> Section<'r> {
                 continue;
             }
             // It may be a secret under a mistyped key.
-            self.reader.hide(value.span());
+            if !self.reader.is_header(value) {
+                self.reader.hide(value.span());
+            }
             if !self.reader.is_broken() {
                 let message = format!("`{name}` is unknown in {}", self.title());
                 self.reader.push(Fault::error(key.span(), message).help(self.meant(name)));
@@ -333,6 +343,10 @@ impl<'r> Section<'r> {
         let Some(text) = value.get_ref().as_str() else {
             return self.mistyped(key, value, form.what, form.help);
         };
+        if text.contains('\n') {
+            // No setting has several lines: a quote is missing, and what it swallowed is not to be quoted.
+            return self.fault_at(value.span(), format!("`{key}` must be one line"), "is a closing quote missing?");
+        }
         match (form.read)(text) {
             Ok(read) => Some(read),
             Err(sentence) => self.fault_at(value.span(), format!("`{key}`: {sentence}"), form.help),
@@ -383,7 +397,7 @@ impl<'r> Section<'r> {
 /// The candidate that was probably meant by `word`, if one is near enough to be worth asking.
 pub fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     /// From here on two words of this length look like one mistyped.
-    const ALIKE_MIN: f64 = 0.7;
+    const ALIKE_MIN: f64 = 0.6;
     let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
     let word = plain(word);
     candidates

@@ -3,6 +3,7 @@
 use super::CallKind;
 use super::call::{Call, Context, Integrations, Names, Referrer};
 use super::scan::{Cursor, Node, ScanError, Shape};
+use crate::metrics::Label;
 use std::borrow::Cow;
 
 /// Segment's limit for one call, in bytes of plain JSON.
@@ -45,6 +46,17 @@ pub enum Untouched {
     UnknownShape,
     /// A batch of more than [`BATCH_CALLS_MAX`] calls.
     TooManyCalls,
+}
+
+impl Label for Untouched {
+    fn label(self) -> &'static str {
+        match self {
+            Self::NotJson => "not_json",
+            Self::TooDeep => "too_deep",
+            Self::UnknownShape => "unknown_shape",
+            Self::TooManyCalls => "too_many_calls",
+        }
+    }
 }
 
 impl<'a> Envelope<'a> {

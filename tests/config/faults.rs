@@ -68,7 +68,6 @@ const PLACES: &[(&str, &str)] = &[
     ("host = 1\n", "5:8 error `host` must be a string, not a whole number"),
     ("[impact]\nversion = 14\n", "6:11 error `version` must be a string, not a whole number"),
     ("[impact]\nmode = \"off\"\n", "6:8 error `mode` cannot be \"off\""),
-    ("[impact.program]\n", "5:1 error `program` must be a list of sections, not a table"),
     ("[log]\nlevel = \"inof\"\n", "6:9 error `level`: `inof` is not a level; did you mean `info`?"),
     ("[log]\nformat = \"xml\"\n", "6:10 error `format` cannot be \"xml\""),
     ("[store]\npath = 1\n", "6:8 error `path` must be a string, not a whole number"),
@@ -152,6 +151,32 @@ fn an_unknown_key_comes_with_what_was_meant_and_what_is_allowed() {
         faults.to_text(),
         "test.toml:6:1: error: `acess` is unknown in [log]\n    acess = ••••\n    ^^^^^\n    help: did you mean `access`? Allowed here: access, format, level\n"
     );
+}
+
+#[test]
+fn a_section_in_single_brackets_is_read_all_the_same() {
+    assert_eq!(
+        faults_of("[listen]\nhttp = \"127.0.0.1:0\"\n[site]\norigin = 1\n"),
+        [
+            "3:1 error `site` must be a list of sections, not a table",
+            "4:10 error `origin` must be a URL, not a whole number"
+        ]
+    );
+    let found =
+        faults_of("[listen]\nhttp = \"127.0.0.1:0\"\n[[listen.site]]\n[[site]]\norigin = \"http://a\"\n[[click]]\n");
+    assert_eq!(
+        found,
+        ["3:10 error `site` is unknown in [listen]", "6:1 error `click` must be one section, not a list"]
+    );
+}
+
+#[test]
+fn an_unknown_section_is_shown_with_its_header() {
+    for header in ["[sgment]", "[[sgment]]"] {
+        let faults = parse(&format!("{NEEDED}{header}\n")).unwrap_err();
+        assert!(faults.to_text().contains(&format!("\n    {header}\n")), "{faults}");
+        assert!(faults.to_text().contains("did you mean `segment`?"), "{faults}");
+    }
 }
 
 #[test]

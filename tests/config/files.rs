@@ -51,3 +51,35 @@ fn the_reference_names_every_setting() {
         assert!(named.iter().all(|key| known.clone().any(|known| known == *key)), "{header}");
     }
 }
+
+/// A date is no setting's type: in the place of any value it is one fault, exactly there.
+#[test]
+fn every_setting_refuses_a_value_of_another_type_at_its_place() {
+    let whole = REFERENCE.replace("#: ", "");
+    let mut settings = 0;
+    for (index, line) in whole.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let Some((key, _)) = line.split_once(" = ") else { continue };
+        let mistyped: Vec<String> = whole
+            .lines()
+            .enumerate()
+            .map(|(other, text)| if other == index { format!("{key} = 1979-05-27") } else { text.to_owned() })
+            .collect();
+        let faults = config::parse(&mistyped.join("\n"), "x.toml", Path::new(""), Secrets::Optional).unwrap_err();
+        let place = format!("x.toml:{}:{}: error: `{key}` must be ", index + 1, key.len() + 4);
+        assert!(faults.to_text().contains(&place), "{place}\n{faults}");
+        assert!(faults.to_text().contains(", not a date\n"), "{faults}");
+        settings += 1;
+    }
+    assert!(settings > 50, "{settings}");
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused_or_read_and_stops_nothing() {
+    let whole = REFERENCE.replace("#: ", "");
+    for (end, _) in whole.char_indices() {
+        match config::parse(&whole[..end], "x.toml", Path::new(""), Secrets::Optional) {
+            Ok(loaded) => assert!(!loaded.warnings.has_errors()),
+            Err(faults) => assert!(faults.has_errors(), "{end}"),
+        }
+    }
+}

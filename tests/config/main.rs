@@ -1,5 +1,11 @@
 //! The configuration as an operator meets it: the files in `config/`, the faults and their places, `selvedge check`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop where it fails"
+)]
 
 mod check;
 mod faults;

@@ -1,6 +1,6 @@
 //! Secrets: where they come from, and that nothing shows them.
 
-use crate::NEEDED;
+use crate::{NEEDED, faults_of, parse};
 use selvedge::config;
 use selvedge::fault::Severity;
 use selvedge::secret::Secrets;
@@ -45,4 +45,26 @@ fn secrets_come_from_files_and_are_never_shown() {
         let faults = read(key, Secrets::Required).unwrap_err();
         assert!(!format!("{faults} {faults:?} {}", faults.to_json()).contains("hunter2"), "{key}: {faults}");
     }
+}
+
+/// Whatever single character is lost, however the file breaks by that: no report repeats the token in it.
+#[test]
+fn a_broken_file_does_not_show_its_secret() {
+    let text = format!("{NEEDED}[[impact.program]]\nname = \"us\"\napi_key = \"hunter2\"\naccount_sid = \"IR1\"\n");
+    for (at, _) in text.char_indices().filter(|(at, _)| !text[*at..].starts_with("hunter2")) {
+        let mut broken = text.clone();
+        broken.remove(at);
+        let report = match parse(&broken) {
+            Ok(loaded) => format!("{loaded:?} {} {}", loaded.warnings, loaded.warnings.to_json()),
+            Err(faults) => format!("{faults} {faults:?} {}", faults.to_json()),
+        };
+        assert!(report.contains("test.toml"), "{broken}");
+        assert!(!report.contains("hunter2"), "{broken}\n{report}");
+    }
+}
+
+#[test]
+fn a_string_that_swallowed_other_lines_is_not_repeated() {
+    let text = format!("{NEEDED}[click]\npolicy = \"\"\"\napi_key = 'hunter2'\n\"\"\"\nwindow = \"\"\"1\n2\"\"\"\n");
+    assert_eq!(faults_of(&text), ["6:10 error `policy` must be one line", "9:10 error `window` must be one line"]);
 }

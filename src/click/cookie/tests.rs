@@ -76,7 +76,7 @@ fn a_signed_master_comes_back_and_a_forged_one_does_not() {
         format!("1.1799999999.{signature}.a.b:c"),
         "1.1800000000.-.a.b:c".into(),
         "1.1800000000..a.b:c".into(),
-        format!("1.1800000000.{}.a.b:c", &signature[..4]),
+        format!("1.1800000000.{}.a.b:c", signature.get(..4).unwrap()),
         format!("1.1800000000.{signature}AA.a.b:c"),
     ] {
         assert_eq!(carried(&format!("im_ref={forged}"), Some("key")), Carried::Nothing, "{forged}");

@@ -133,7 +133,7 @@ impl Form {
 
 /// What is wrong with a conversion.
 pub(super) fn conversion(form: &Form) -> Vec<Fault> {
-    let mut faults = common(form);
+    let mut faults = of_every_form(form);
     if form.get("OrderId").is_none() {
         faults.push(Fault {
             field: "OrderId",
@@ -172,7 +172,7 @@ pub(super) fn conversion(form: &Form) -> Vec<Fault> {
 
 /// What is wrong with a page load.
 pub(super) fn page_load(form: &Form) -> Vec<Fault> {
-    let mut faults = common(form);
+    let mut faults = of_every_form(form);
     if form.get("PageUrl").is_none() && !form.has_one_of(&APP_KEYS) {
         faults.push(Fault {
             field: "PageUrl",
@@ -196,7 +196,7 @@ pub(super) fn page_load(form: &Form) -> Vec<Fault> {
     faults
 }
 
-fn common(form: &Form) -> Vec<Fault> {
+fn of_every_form(form: &Form) -> Vec<Fault> {
     let mut faults = Vec::new();
     if !form
         .get("CampaignId")

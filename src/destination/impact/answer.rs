@@ -111,3 +111,109 @@ fn http_date(text: &str) -> Option<Time> {
     let date = jiff::fmt::rfc2822::parse(text).ok()?;
     Some(Time::from_millis(date.timestamp().as_millisecond()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-24T12:00:00Z";
+
+    fn outcome_of(status: u16, headers: &[(&'static str, &str)], body: &str, endpoint: Endpoint) -> Outcome {
+        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        let answer = Answer { status, headers: headers.collect(), body: body.into() };
+        outcome(&answer, endpoint, Time::parse(NOW).unwrap())
+    }
+
+    fn conversion(status: u16, body: &str) -> Outcome {
+        outcome_of(status, &[], body, Endpoint::Conversions)
+    }
+
+    #[test]
+    fn what_was_taken_leaves_a_receipt() {
+        let queued = r#"{"Status":"QUEUED","QueuedUri":"/Advertisers/IRsid/APISubmissions/A-1"}"#;
+        let loaded =
+            r#"{"clickId":"0c22384eN","sessionStart":"x","warnings":[{"field":"f","level":"WARNING","message":"m"}]}"#;
+        for (status, body, endpoint, receipt) in [
+            (200, queued, Endpoint::Conversions, Some("/Advertisers/IRsid/APISubmissions/A-1")),
+            (201, r#"{"queuedUri":"/q"}"#, Endpoint::Conversions, Some("/q")),
+            (200, loaded, Endpoint::PageLoad, Some("0c22384eN")),
+            (200, loaded, Endpoint::Conversions, None),
+            (200, "<ImpactRadiusResponse/>", Endpoint::Conversions, None),
+            (200, "[]", Endpoint::Conversions, None),
+            (204, "", Endpoint::PageLoad, None),
+        ] {
+            let expected = Outcome::Accepted { receipt: receipt.map(str::to_owned) };
+            assert_eq!(outcome_of(status, &[], body, endpoint), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_in_impacts_own_words() {
+        for (body, words) in [
+            (
+                r#"{"Status":"ERROR","errors":[{"field":"OrderId","level":"ERROR","message":"is required"}]}"#,
+                "OrderId: is required",
+            ),
+            (
+                r#"{"Status":"ERROR","Message":"Validation Failed","Errors":[{"Field":"EventDate","Message":"bad"},{"Field":"OrderId","Message":"long"}]}"#,
+                "Validation Failed: EventDate: bad; OrderId: long",
+            ),
+            (r#"{"Status":"ERROR","Message":"Validation Failed"}"#, "Validation Failed"),
+            (r#"{"ERRORS":[{"MESSAGE":"no field"},"plain",{"FIELD":"X"},7]}"#, "no field; plain; X"),
+            (r#"{"status":401,"title":"Unauthorized"}"#, "Unauthorized"),
+            (r#"{"errors":[],"message":""}"#, r#"{"errors":[],"message":""}"#),
+            ("<ImpactRadiusResponse>\n <Message>No</Message>", "<ImpactRadiusResponse>  <Message>No</Message>"),
+            ("\r\n", ""),
+            ("", ""),
+        ] {
+            assert_eq!(conversion(400, body), Outcome::Refused { status: 400, detail: words.into() }, "{body}");
+        }
+        let long = conversion(400, &"ü".repeat(301));
+        assert_eq!(long, Outcome::Refused { status: 400, detail: "ü".repeat(300) });
+    }
+
+    #[test]
+    fn each_status_has_its_meaning() {
+        let detail = || "no".to_owned();
+        for status in [400, 402, 404, 405, 408, 409, 422, 499] {
+            assert_eq!(conversion(status, "no"), Outcome::Refused { status, detail: detail() });
+        }
+        for status in [401, 403] {
+            assert_eq!(conversion(status, "no"), Outcome::Unauthorized { status, detail: detail() });
+        }
+        let limited = Outcome::Retry { why: Trouble::RateLimited, detail: detail(), after: None };
+        assert_eq!(conversion(429, "no"), limited);
+        for status in [301, 302, 304, 307, 500, 502, 503, 504, 599] {
+            let expected = Outcome::Retry { why: Trouble::ServerError, detail: format!("{status} no"), after: None };
+            assert_eq!(conversion(status, "no"), expected);
+        }
+    }
+
+    #[test]
+    fn the_wait_that_impact_asks_for() {
+        // 1795521600 is 2026-11-24T12:00:00Z.
+        for (headers, seconds) in [
+            (&[("retry-after", "120")][..], Some(120)),
+            (&[("retry-after", " 7 ")], Some(7)),
+            (&[("retry-after", "Tue, 24 Nov 2026 12:01:30 GMT")], Some(90)),
+            (&[("retry-after", "Tue, 24 Nov 2026 11:00:00 GMT")], Some(0)),
+            (&[("retry-after", "soon")], None),
+            (&[("retry-after", "-5")], None),
+            (&[("x-ratelimit-reset", "30")], Some(30)),
+            (&[("x-ratelimit-reset", "1795521660")], Some(60)),
+            (&[("x-ratelimit-reset", "1487332519")], Some(0)),
+            (&[("x-ratelimit-reset", "-1")], None),
+            (&[("retry-after", "120"), ("x-ratelimit-reset", "30")], Some(120)),
+            (&[("retry-after", "soon"), ("x-ratelimit-reset", "30")], Some(30)),
+            (&[], None),
+        ] {
+            for (status, why) in [(429, Trouble::RateLimited), (503, Trouble::ServerError)] {
+                let Outcome::Retry { why: actual, after, .. } = outcome_of(status, headers, "", Endpoint::PageLoad)
+                else {
+                    panic!("{status} is not retried");
+                };
+                assert_eq!((actual, after), (why, seconds.map(Duration::from_secs)), "{status} {headers:?}");
+            }
+        }
+    }
+}

@@ -55,7 +55,11 @@ mod tests {
             ("User123@Email.com", AsItIs, capital),
             (HASH, TrimLower, HASH),
         ] {
-            assert_eq!(hashed(&json!(address), normalization).as_deref(), Some(expected), "{address:?} {normalization:?}");
+            assert_eq!(
+                hashed(&json!(address), normalization).as_deref(),
+                Some(expected),
+                "{address:?} {normalization:?}"
+            );
         }
     }
 
@@ -65,7 +69,7 @@ mod tests {
         for hash in [HASH, &HASH.to_uppercase(), &sha256] {
             assert_eq!(hashed(&json!(hash), EmailNormalization::TrimLower).as_deref(), Some(hash));
         }
-        let one_short = &HASH[1..];
+        let one_short = HASH.trim_start_matches('0');
         assert_ne!(hashed(&json!(one_short), EmailNormalization::TrimLower).as_deref(), Some(one_short));
     }
 

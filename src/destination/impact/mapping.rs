@@ -142,7 +142,10 @@ impl Mapper<'_> {
         let mut params = Vec::new();
         for row in self.plan.table() {
             if let Rule::Items = row.rule {
-                params.extend(items::params(self.products().unwrap_or_default(), &self.program.custom_mapping_for_products));
+                params.extend(items::params(
+                    self.products().unwrap_or_default(),
+                    &self.program.custom_mapping_for_products,
+                ));
             } else if let Some((value, source)) = self.custom(row.name).or_else(|| self.by_rule(row.rule))
                 && self.may_go(row.name, &value)
             {
@@ -180,11 +183,23 @@ impl Mapper<'_> {
         match rule {
             Rule::Path(path) | Rule::CustomerId(path) => self.at(path),
             Rule::First(paths) => self.first(paths),
-            Rule::AppleOnly(path) => if self.platform == Platform::Android { None } else { self.at(path) },
+            Rule::AppleOnly(path) => {
+                if self.platform == Platform::Android {
+                    None
+                } else {
+                    self.at(path)
+                }
+            }
             Rule::GoogleId(path) => self.at(path).or_else(|| self.android_advertising_id()),
             Rule::Email(paths) => self.email(paths),
             Rule::OrderId(paths) => self.first(paths).or_else(|| Some((ORDER_ID_MACRO.into(), "constant".into()))),
-            Rule::PostDiscount(path) => if self.products().is_some() { None } else { self.at(path) },
+            Rule::PostDiscount(path) => {
+                if self.products().is_some() {
+                    None
+                } else {
+                    self.at(path)
+                }
+            }
             Rule::IpAddress(path) => self.at(path).or_else(|| self.visitor_ip()),
             Rule::UserAgent(path) => self.at(path).or_else(|| self.visitor_user_agent()),
             Rule::EventDate(path) => Some(self.event_date(path)),

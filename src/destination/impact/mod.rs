@@ -1,11 +1,11 @@
 //! impact.com: the mapping of its Segment guide, and its two endpoints.
 //!
-//! [`mapping`] reads [`table`] top to bottom: the table is the guide, the rest is how each kind of row is read.
+//! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read.
 //! Everything but [`client`] is pure.
 
+mod answer;
 pub mod client;
 pub mod config;
-mod answer;
 mod date;
 mod email;
 mod items;

@@ -61,8 +61,7 @@ const DEVICE_OS: &[&str] = &["context.device.type", "context.os.name"];
 const ORDER_ID: &[&str] =
     &["properties.orderId", "properties.order_id", "properties.transactionID", "properties.messageId", "messageId"];
 const REFERRING_URL: &[&str] = &["context.referrer.url", "context.page.referrer"];
-const PAGE_URL: &[&str] =
-    &["context.page.url", "properties.url", "context.page.referrer", "context.referrer.url"];
+const PAGE_URL: &[&str] = &["context.page.url", "properties.url", "context.page.referrer", "context.referrer.url"];
 
 /// Track events parameter mapping reference: actions and installs.
 pub(super) const TRACK: &[Row] = &[

@@ -70,7 +70,11 @@ pub struct Facts<'a> {
 }
 
 /// A judged call.
-pub struct Judged {
+pub struct Judged<'a> {
+    /// The call.
+    pub view: View<'a>,
+    /// Whether the browser behind it is a bot: it teaches nothing and nothing of it is delivered.
+    pub bot: bool,
     /// The click it earned, and why.
     pub attribution: Option<Attribution>,
     /// The click in its own URL, which the browser may not carry yet.
@@ -91,7 +95,7 @@ pub struct Judged {
     pub user: Option<PersonKey>,
 }
 
-impl Judged {
+impl Judged<'_> {
     /// The edits of its referrer; none when it keeps what it has.
     pub fn edits(&self) -> &[Edit] {
         match &self.referrer {
@@ -102,7 +106,7 @@ impl Judged {
 }
 
 /// Judges one call. Without `links` nobody is remembered: clicks have no first sighting and ids no links.
-pub async fn judge(view: &View<'_>, facts: &Facts<'_>, rules: &Rules, links: Option<&Links>) -> Judged {
+pub async fn judge<'a>(view: &View<'a>, facts: &Facts<'_>, rules: &Rules, links: Option<&Links>) -> Judged<'a> {
     let event_at = event_time(view, facts.arrival);
     let weights = rules.weights();
     let people = People::of(view, facts.space);
@@ -121,6 +125,8 @@ pub async fn judge(view: &View<'_>, facts: &Facts<'_>, rules: &Rules, links: Opt
     let lesson = if bot { Lesson::default() } else { lesson(view, &people, &evidence, attribution.as_ref(), direct, rules) };
     let referrer = attribution.as_ref().and_then(Attribution::earned).map(|click| written(view, &click.id, rules));
     let mut judged = Judged {
+        view: *view,
+        bot,
         attribution,
         url_click,
         referrer,
@@ -131,7 +137,7 @@ pub async fn judge(view: &View<'_>, facts: &Facts<'_>, rules: &Rules, links: Opt
         anonymous: people.anonymous,
         user: people.user,
     };
-    map(view, facts, rules, bot, &mut judged);
+    map(facts, rules, &mut judged);
     judged
 }
 
@@ -257,14 +263,15 @@ fn written(view: &View<'_>, id: &ClickId, rules: &Rules) -> Result<Vec<Edit>, Ke
     if view.raw().len() + grown > CALL_BYTES_MAX { Err(Kept::TooLarge) } else { Ok(edits) }
 }
 
-fn map(view: &View<'_>, facts: &Facts<'_>, rules: &Rules, bot: bool, judged: &mut Judged) {
+fn map(facts: &Facts<'_>, rules: &Rules, judged: &mut Judged<'_>) {
     if rules.impact.programs.is_empty() {
         return;
     }
+    let view = judged.view;
     let value = view.value(judged.edits());
     let sent_at = view.sent_at().and_then(|text| Time::parse(&text));
     for program in Program::all(&rules.impact) {
-        let mapped = match (&value, bot) {
+        let mapped = match (&value, judged.bot) {
             (_, true) => Err(Skip::Bot),
             (None, _) => Err(Skip::Unreadable),
             (Some(call), false) => program.map(&Subject {
