@@ -5,8 +5,9 @@ use super::retry::{self, Step};
 use crate::clock::{Clock, Time};
 use crate::destination::{Outcome, Trouble};
 use crate::metrics::Label;
-use crate::outbox::{Delivery, Lane, Outbox, Touched};
+use crate::outbox::{Delivery, DeliveryId, Lane, Outbox, Touched};
 use crate::store::CommitError;
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ pub struct Worker<S, O> {
     send: S,
     observe: O,
     pacing: Mutex<Pacing>,
+    /// A lease that ends while the store refuses the result must not start a second attempt.
+    under_way: Mutex<HashSet<DeliveryId>>,
 }
 
 impl<S, O, F> Worker<S, O>
@@ -56,7 +59,7 @@ where
 {
     /// A worker for an outbox. `send` must not need more than two minutes; `observe` must be quick.
     pub fn new(outbox: Outbox, send: S, observe: O, clock: Clock) -> Self {
-        Self { outbox, clock, send, observe, pacing: Mutex::default() }
+        Self { outbox, clock, send, observe, pacing: Mutex::default(), under_way: Mutex::default() }
     }
 
     /// Delivers until `stop` is cancelled, then finishes what is under way, for `grace` at most. What is not finished
@@ -91,7 +94,7 @@ where
         let room = u32::try_from(UNDER_WAY_MAX.saturating_sub(under_way.len())).unwrap_or(0);
         let now = self.clock.now();
         let (paused, pause_ends) = {
-            let mut pacing = self.pacing();
+            let mut pacing = lock(&self.pacing);
             (pacing.paused(now), pacing.next_end())
         };
         match self.lease_due(room, paused).await {
@@ -120,14 +123,23 @@ where
 
     async fn until_next(&self, pause_ends: Option<Time>) -> Duration {
         let now = self.clock.now();
-        let paused = self.pacing().paused(now);
+        let paused = lock(&self.pacing).paused(now);
         let due = self.outbox.next_due(paused).await.unwrap_or_default();
         let next = [due, pause_ends].into_iter().flatten().min();
         next.map_or(LOOK_EVERY, |next| next.since(now).min(LOOK_EVERY))
     }
 
-    /// One attempt, from sending to the record of what became of it.
+    /// One attempt, unless there is one already.
     async fn attempt(self: Arc<Self>, delivery: Delivery) {
+        let id = delivery.id;
+        if lock(&self.under_way).insert(id) {
+            self.carry_out(delivery).await;
+            lock(&self.under_way).remove(&id);
+        }
+    }
+
+    /// From sending to the record of what became of it.
+    async fn carry_out(&self, delivery: Delivery) {
         let begun = Instant::now();
         let outcome = tokio::time::timeout(ATTEMPT_MAX, (self.send)(delivery.clone())).await.unwrap_or_else(|_| Outcome::Retry {
             why: Trouble::MaybeSent,
@@ -137,7 +149,7 @@ where
         let took = begun.elapsed();
         let now = self.clock.now();
         let request = &delivery.request;
-        self.pacing().note(&request.program, request.endpoint, &outcome, now);
+        lock(&self.pacing).note(&request.program, request.endpoint, &outcome, now);
         let age = now.since(delivery.created);
         let step = retry::next(&outcome, delivery.attempts, age, request.unrepeatable, fastrand::f64());
         (self.observe)(&Report { delivery: &delivery, outcome: &outcome, step: &step, took });
@@ -162,10 +174,10 @@ where
         }
         Ok(())
     }
+}
 
-    fn pacing(&self) -> MutexGuard<'_, Pacing> {
-        self.pacing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn receipt(outcome: &Outcome) -> Option<String> {
