@@ -1,6 +1,6 @@
 //! Whose click it is: an id, hashed.
 
-use crate::store::Hash;
+pub use crate::store::PersonKey;
 use sha2::{Digest, Sha256};
 
 /// The two kinds of id that a call can have.
@@ -11,10 +11,6 @@ pub enum IdKind {
     /// `userId`: the site's own.
     User,
 }
-
-/// A person's id as it is kept: SHA-256 of its space, its kind and the id.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PersonKey(pub Hash);
 
 /// A longer id is no id: nobody's generator makes them, and they would cost memory.
 const ID_BYTES_MAX: usize = 256;
@@ -37,14 +33,6 @@ impl PersonKey {
         };
         let hash = Sha256::new().chain_update(space).chain_update([0]).chain_update(kind).chain_update([0]).chain_update(id);
         Some(Self(hash.finalize().into()))
-    }
-}
-
-/// The first digits only: enough to tell two apart in a log.
-impl std::fmt::Debug for PersonKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [a, b, c, ..] = self.0;
-        write!(f, "PersonKey({})", hex::encode([a, b, c]))
     }
 }
 

@@ -19,8 +19,7 @@ pub use once::OnceKey;
 
 use crate::clock::{Clock, Time};
 use crate::destination::Endpoint;
-use crate::links::PersonKey;
-use crate::store::{Change, CommitError, DeliveryRow, DraftRow, Effect, ReadError, Store};
+use crate::store::{Change, CommitError, DeliveryRow, DraftRow, Effect, PersonKey, ReadError, Store};
 use std::sync::Arc;
 use tokio::sync::Notify;
 

@@ -27,7 +27,7 @@ pub use open::OpenError;
 pub use reader::ReadError;
 pub use rows::{
     Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, Hash, Keep, Lane, LinkRow, OnceRow,
-    PersonRow, State, Touched,
+    PersonKey, PersonRow, State, Touched,
 };
 
 use crate::clock::Clock;

@@ -8,6 +8,18 @@ use thiserror::Error;
 /// A SHA-256: of an id, or of what makes a delivery happen once.
 pub type Hash = [u8; 32];
 
+/// A person's id as it is kept: a SHA-256, made by `links`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PersonKey(pub Hash);
+
+/// The first digits only: enough to tell two apart in a log.
+impl fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "PersonKey({})", hex::encode([a, b, c]))
+    }
+}
+
 /// One thing to write. Changes of one batch are written together.
 #[derive(Clone, Debug)]
 pub enum Change {
