@@ -1,3 +1,24 @@
 //! The proxy's flows: a visit to the site, a call to Segment.
+//!
+//! **Invariant:** bodies stream; nothing here holds a whole body of the site's.
+//! **Invariant:** where a request goes is decided by the configuration, never by what the visitor wrote.
+//! **Invariant:** only [`rescue`] chooses a status of our own.
+
+pub mod body;
+pub mod cacheable;
 pub mod config;
+pub mod edge;
+pub mod forwarded;
+pub mod headers;
+pub mod host;
+pub mod rescue;
+pub mod route;
+pub mod site;
+pub mod tunnel;
+pub mod upstream;
+
+pub use body::Body;
 pub use config::{HostMode, Site};
+pub use edge::{Edge, Parts};
+pub use forwarded::{Peer, VisitorFacts};
+pub use upstream::{Upstream, Waits};

@@ -1,3 +1,9 @@
 //! Listeners: accepting connections, speaking HTTP, draining.
+
 pub mod config;
+pub mod drain;
+pub mod listener;
+
 pub use config::Config;
+pub use drain::{Drain, Drained};
+pub use listener::{BindError, Listener};

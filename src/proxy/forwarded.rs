@@ -1,0 +1,190 @@
+//! Who the visitor is, when proxies stand between: forwarding fields are believed from trusted peers only.
+
+use super::host::Host;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const FORWARDED: HeaderName = http::header::FORWARDED;
+
+/// The other end of a connection; made once for all its requests.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    ip: IpAddr,
+    https: bool,
+    ip_text: HeaderValue,
+}
+
+/// The visitor behind a request, as far as the peers in between are trusted.
+#[derive(Clone, Debug)]
+pub struct VisitorFacts {
+    /// The visitor's address.
+    pub ip: IpAddr,
+    /// Whether the visitor's own connection is encrypted.
+    pub https: bool,
+    /// The host that the visitor asked for.
+    pub host: Host,
+}
+
+impl Peer {
+    /// The peer at `address`, whose connection to us is TLS or not.
+    pub fn new(address: SocketAddr, https: bool) -> Self {
+        let ip = address.ip().to_canonical();
+        // An address's text is always a valid field value.
+        let ip_text = HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        Self { ip, https, ip_text }
+    }
+
+    /// The peer's address.
+    pub fn ip(&self) -> IpAddr {
+        self.ip
+    }
+}
+
+/// Finds the visitor behind `peer`, and rewrites the forwarding fields for the origin: overwritten for a stranger,
+/// appended to for a trusted proxy.
+pub fn introduce(headers: &mut HeaderMap, peer: &Peer, host: Host, trusted: &[IpNet]) -> VisitorFacts {
+    if is_trusted(peer.ip, trusted) {
+        introduce_behind_proxy(headers, peer, host, trusted)
+    } else {
+        introduce_stranger(headers, peer, host)
+    }
+}
+
+fn introduce_stranger(headers: &mut HeaderMap, peer: &Peer, host: Host) -> VisitorFacts {
+    headers.remove(X_REAL_IP);
+    headers.remove(FORWARDED);
+    headers.insert(X_FORWARDED_FOR, peer.ip_text.clone());
+    headers.insert(X_FORWARDED_PROTO, scheme(peer.https));
+    headers.insert(X_FORWARDED_HOST, host.value().clone());
+    VisitorFacts { ip: peer.ip, https: peer.https, host }
+}
+
+fn introduce_behind_proxy(headers: &mut HeaderMap, peer: &Peer, host: Host, trusted: &[IpNet]) -> VisitorFacts {
+    let ip = walk(headers, peer.ip, trusted);
+    let https = match headers.get(X_FORWARDED_PROTO).and_then(first_token) {
+        Some(proto) => proto.eq_ignore_ascii_case(b"https"),
+        None => {
+            headers.insert(X_FORWARDED_PROTO, scheme(peer.https));
+            peer.https
+        }
+    };
+    let host = match headers.get(X_FORWARDED_HOST).and_then(Host::parse) {
+        Some(forwarded) => forwarded,
+        None => {
+            headers.insert(X_FORWARDED_HOST, host.value().clone());
+            host
+        }
+    };
+    headers.append(X_FORWARDED_FOR, peer.ip_text.clone());
+    VisitorFacts { ip, https, host }
+}
+
+/// The right-most address that is not a trusted proxy's: all left of it may be made up.
+fn walk(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
+    let mut visitor = peer;
+    // Fields keep their order, and so do the addresses within each (RFC 9110 §5.3).
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    for hop in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
+        let Some(ip) = address(hop).filter(|_| is_trusted(visitor, trusted)) else { break };
+        visitor = ip;
+    }
+    visitor
+}
+
+/// Reads `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` and `[::1]:5`.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let ip = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))?;
+    Some(ip.to_canonical())
+}
+
+fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&ip))
+}
+
+fn first_token(value: &HeaderValue) -> Option<&[u8]> {
+    value.as_bytes().split(|byte| *byte == b',').next().map(<[u8]>::trim_ascii)
+}
+
+fn scheme(https: bool) -> HeaderValue {
+    HeaderValue::from_static(if https { "https" } else { "http" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn introduced(peer: &str, lines: &[(&'static str, &'static str)], trusted: &[&str]) -> (VisitorFacts, Vec<(String, String)>) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let peer = Peer::new(SocketAddr::new(peer.parse().unwrap(), 1), false);
+        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        let host = Host::parse(&HeaderValue::from_static("shop.example")).unwrap();
+        let facts = introduce(&mut headers, &peer, host, &trusted);
+        let mut sent: Vec<_> = headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
+        sent.sort();
+        (facts, sent)
+    }
+
+    fn sent(lines: &[(&str, &str)]) -> Vec<(String, String)> {
+        lines.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_a_stranger_says_of_himself_is_overwritten() {
+        let lines = [
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-for", "7.7.7.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-real-ip", "6.6.6.6"),
+            ("forwarded", "for=6.6.6.6"),
+        ];
+        let (facts, out) = introduced("192.0.2.1", &lines, &["10.0.0.0/8"]);
+        assert_eq!((facts.ip.to_string().as_str(), facts.https, facts.host.name()), ("192.0.2.1", false, "shop.example"));
+        let wants = [("x-forwarded-for", "192.0.2.1"), ("x-forwarded-host", "shop.example"), ("x-forwarded-proto", "http")];
+        assert_eq!(out, sent(&wants));
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_and_added() {
+        let lines = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "www.shop.example"), ("x-real-ip", "192.0.2.7")];
+        let (facts, out) = introduced("10.0.0.1", &lines, &["10.0.0.0/8"]);
+        assert_eq!((facts.ip.to_string().as_str(), facts.https, facts.host.name()), ("192.0.2.7", true, "www.shop.example"));
+        let wants = [
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-host", "www.shop.example"),
+            ("x-forwarded-proto", "https"),
+            ("x-real-ip", "192.0.2.7"),
+        ];
+        assert_eq!(out, sent(&wants));
+    }
+
+    #[test]
+    fn the_visitor_is_the_right_most_address_that_is_no_proxy() {
+        for (peer, chain, visitor) in [
+            ("10.0.0.1", "6.6.6.6, 192.0.2.7", "192.0.2.7"),
+            ("10.0.0.1", "6.6.6.6, 192.0.2.7, 10.0.0.2", "192.0.2.7"),
+            ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),
+            ("10.0.0.1", "192.0.2.7:4711", "192.0.2.7"),
+            ("10.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+            ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+            ("10.0.0.1", "nonsense", "10.0.0.1"),
+            ("10.0.0.1", "192.0.2.7, unknown", "10.0.0.1"),
+            ("::ffff:10.0.0.1", "192.0.2.7", "192.0.2.7"),
+            ("192.0.2.1", "6.6.6.6", "192.0.2.1"),
+        ] {
+            let (facts, _) = introduced(peer, &[("x-forwarded-for", chain)], &["10.0.0.0/8"]);
+            assert_eq!(facts.ip.to_string(), visitor, "{peer} {chain}");
+        }
+    }
+}

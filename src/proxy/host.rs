@@ -1,0 +1,111 @@
+//! The host that a visitor asks for.
+
+use super::rescue::Refusal;
+use http::header::HOST;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Uri};
+
+/// A request's one and only Host, known to be well-formed.
+#[derive(Clone, Debug)]
+pub struct Host {
+    value: HeaderValue,
+    /// Bytes of the name, without port and without the root's dot.
+    name_len: usize,
+}
+
+impl Host {
+    /// Reads the host of a request. Exactly one well-formed Host must be there, and an absolute-form target must agree
+    /// with it (RFC 9112 §3.2): two hosts are two opinions on where a request belongs.
+    pub fn read(uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut values = headers.get_all(HOST).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(Refusal::BadHost);
+        };
+        let host = Self::parse(value).ok_or(Refusal::BadHost)?;
+        match uri.authority() {
+            Some(authority) if !host.agrees_with(authority) => Err(Refusal::BadHost),
+            _ => Ok(host),
+        }
+    }
+
+    /// Reads a host with an optional port; `None` when it is neither a name, nor an address.
+    pub fn parse(value: &HeaderValue) -> Option<Self> {
+        let text = value.to_str().ok()?;
+        let name = if text.starts_with('[') {
+            let (address, rest) = text.split_once(']')?;
+            address.strip_prefix('[')?.parse::<std::net::Ipv6Addr>().ok()?;
+            is_port(rest).then(|| text.strip_suffix(rest))??
+        } else {
+            let name = text.split_once(':').map_or(text, |(name, _)| name);
+            let name_fits = !name.is_empty() && name.bytes().all(is_of_a_name);
+            (name_fits && is_port(text.strip_prefix(name)?)).then_some(name)?
+        };
+        let name_len = name.strip_suffix('.').unwrap_or(name).len();
+        (name_len > 0).then(|| Self { value: value.clone(), name_len })
+    }
+
+    /// The host's name, without port, as the visitor spelled it.
+    pub fn name(&self) -> &str {
+        self.value.to_str().ok().and_then(|text| text.get(..self.name_len)).unwrap_or_default()
+    }
+
+    /// The field's value as it came, with its port.
+    pub fn value(&self) -> &HeaderValue {
+        &self.value
+    }
+
+    fn agrees_with(&self, authority: &Authority) -> bool {
+        self.value.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+    }
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
+}
+
+fn is_port(text: &str) -> bool {
+    text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_host() {
+        for (text, name) in [
+            ("www.example.com", "www.example.com"),
+            ("WWW.example.com:8080", "WWW.example.com"),
+            ("example.com.", "example.com"),
+            ("localhost:", "localhost"),
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("[::1]:8080", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("a_b.example", "a_b.example"),
+        ] {
+            assert_eq!(Host::parse(&HeaderValue::from_static(text)).unwrap().name(), name);
+        }
+        for text in ["", ".", ":80", "user@host", "a,b", "a b", "a/b", "a#b", "a?b", "[::1", "[x]", "[::1]x", "a:b", "a:99999", "a:80:80", "::1"] {
+            assert!(Host::parse(&HeaderValue::from_static(text)).is_none(), "{text:?}");
+        }
+        assert!(Host::parse(&HeaderValue::from_bytes("bücher.example".as_bytes()).unwrap()).is_none());
+    }
+
+    #[test]
+    fn there_is_exactly_one_and_the_target_agrees() {
+        let read = |uri: &'static str, hosts: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(HOST, HeaderValue::from_static(host));
+            }
+            Host::read(&Uri::from_static(uri), &headers).map(|host| host.name().to_owned())
+        };
+        assert_eq!(read("/", &["a.example"]), Ok("a.example".into()));
+        assert_eq!(read("http://A.example/", &["a.example"]), Ok("a.example".into()));
+        for (uri, hosts) in
+            [("/", &[][..]), ("/", &["a.example", "a.example"]), ("http://b.example/", &["a.example"]), ("http://u@a.example/", &["a.example"])]
+        {
+            assert_eq!(read(uri, hosts), Err(Refusal::BadHost), "{uri} {hosts:?}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A visit to the site, from top to bottom.
+
+use super::body::Body;
+use super::config::{HostMode, Site};
+use super::edge::Edge;
+use super::forwarded::VisitorFacts;
+use super::headers::{self, Upgrade};
+use super::rescue::{ForwardError, rescue};
+use super::upstream::{Upstream, UpstreamError, Waits};
+use http::header::HOST;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+/// A site as it is served: its settings, and the way to its origin.
+#[derive(Debug)]
+pub struct Served {
+    /// The `[[site]]` section.
+    pub settings: Site,
+    /// The site's own server.
+    pub origin: Upstream,
+}
+
+impl Served {
+    /// Prepares the way to the site's origin; connects to nothing yet.
+    pub fn new(settings: Site) -> Result<Self, UpstreamError> {
+        let waits = Waits { connect: settings.connect_timeout, response: settings.response_timeout };
+        let origin = Upstream::new(&settings.origin, waits)?;
+        Ok(Self { settings, origin })
+    }
+}
+
+/// Forwards a visit to the site's origin.
+pub(super) async fn visit(edge: &Edge, site: &Served, mut request: Request<Incoming>, visitor: &VisitorFacts) -> Response<Body> {
+    let version = request.version();
+    let upgrade = headers::ready_request(request.headers_mut(), version);
+    let visitor_side = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+    if site.settings.host == HostMode::Rewrite {
+        request.headers_mut().insert(HOST, site.origin.host().clone());
+    }
+    let outcome = site.origin.forward(request.map(Body::from)).await;
+    match outcome.and_then(|answer| pass_on(edge, answer, upgrade.as_ref(), visitor_side)) {
+        Ok(response) => response,
+        Err(error) => rescue(&error, visitor.host.name(), edge.clock().now()),
+    }
+}
+
+fn pass_on(
+    edge: &Edge,
+    mut answer: Response<Incoming>,
+    upgrade: Option<&Upgrade>,
+    visitor_side: Option<OnUpgrade>,
+) -> Result<Response<Body>, ForwardError> {
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        headers::ready_response(answer.headers_mut());
+        return Ok(answer.map(Body::from));
+    }
+    let (Some(_), Some(visitor_side)) = (upgrade, visitor_side) else {
+        return Err(ForwardError::BadAnswer(None));
+    };
+    edge.tunnels().join(visitor_side, hyper::upgrade::on(&mut answer));
+    headers::ready_switch(answer.headers_mut());
+    Ok(answer.map(|_| Body::empty()))
+}

@@ -1,0 +1,45 @@
+//! Upgraded connections (WebSocket and others): bytes both ways until one side ends.
+
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Every open tunnel, so that a stop can wait for them and then cut them.
+#[derive(Clone, Debug, Default)]
+pub struct Tunnels {
+    open: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl Tunnels {
+    /// Connects both sides as soon as each has switched, and copies until one of them ends.
+    pub(super) fn join(&self, visitor: OnUpgrade, origin: OnUpgrade) {
+        let cut = self.cut.clone();
+        self.open.spawn(async move {
+            let outcome = cut.run_until_cancelled(copy(visitor, origin)).await;
+            if let Some(Err(error)) = outcome {
+                tracing::debug!(%error, "a tunnel broke");
+            }
+        });
+    }
+
+    /// Waits until all tunnels have ended, `grace` at most; then cuts those that remain and returns their number.
+    pub async fn finish(&self, grace: Duration) -> usize {
+        self.open.close();
+        if tokio::time::timeout(grace, self.open.wait()).await.is_ok() {
+            return 0;
+        }
+        let remaining = self.open.len();
+        self.cut.cancel();
+        self.open.wait().await;
+        remaining
+    }
+}
+
+async fn copy(visitor: OnUpgrade, origin: OnUpgrade) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (visitor, origin) = tokio::try_join!(visitor, origin)?;
+    tokio::io::copy_bidirectional(&mut TokioIo::new(visitor), &mut TokioIo::new(origin)).await?;
+    Ok(())
+}
