@@ -99,9 +99,9 @@ fn nothing_but_the_referrer_differs() {
             && one.len() == 1
         {
             // Bytes in front and behind stay; at most a `null` between them goes.
-            let front = common(body.bytes.iter(), after.iter());
+            let front = equal_bytes(body.bytes.iter(), after.iter());
             let rest = (&body.bytes[front..], &after[front..]);
-            let behind = common(rest.0.iter().rev(), rest.1.iter().rev());
+            let behind = equal_bytes(rest.0.iter().rev(), rest.1.iter().rev());
             assert!(
                 front + behind + "null".len() >= body.bytes.len(),
                 "{}",
@@ -112,7 +112,7 @@ fn nothing_but_the_referrer_differs() {
     }
 }
 
-fn common<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>) -> usize {
+fn equal_bytes<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>) -> usize {
     a.zip(b).take_while(|(a, b)| a == b).count()
 }
 

@@ -3,6 +3,9 @@
 //! Exit codes: 0 fine, 1 failed while running, 2 usage or configuration.
 
 mod check;
+mod deliveries;
+mod links;
+mod node;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -24,11 +27,15 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Arguments),
+    Deliveries(deliveries::Arguments),
+    Links(links::Arguments),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Deliveries(arguments) => deliveries::run(arguments),
+        Command::Links(arguments) => links::run(arguments),
     }
 }
