@@ -232,7 +232,7 @@ impl Links {
             self.memory.teach(me, |known| known.join(*them, until, stale, losses, now))
         };
         let (mine, theirs) = (learn(one, other), learn(other, one));
-        (mine || theirs).then(|| Change::Join { one: one.0, other: other.0, until, limit: OTHERS_MAX + 1 })
+        (mine || theirs).then_some(Change::Join { one: one.0, other: other.0, until, limit: OTHERS_MAX + 1 })
     }
 
     fn counted<T>(&self, read: Result<T, ReadError>) -> Option<T> {

@@ -325,4 +325,6 @@ fn bounded(mut text: String) -> String {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -84,7 +84,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", format as i64)?;
+        transaction.pragma_update(None, "user_version", format)?;
         transaction.commit()?;
     }
     Ok(())
