@@ -3,7 +3,10 @@
 //! Exit codes: 0 fine, 1 failed while running, 2 usage or configuration.
 
 mod check;
+mod deliveries;
 mod explain;
+mod links;
+mod node;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +32,8 @@ enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
+    Deliveries(deliveries::Arguments),
+    Links(links::Arguments),
 }
 
 /// Runs the program.
@@ -37,6 +42,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Deliveries(arguments) => deliveries::run(arguments),
+        Command::Links(arguments) => links::run(arguments),
     }
 }
 

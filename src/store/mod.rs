@@ -181,5 +181,13 @@ impl Store {
     }
 }
 
+/// The secret that the admin listener of the node that has `folder` open asks for; see [`Store::token`].
+///
+/// # Errors
+/// When the file can neither be read nor made.
+pub fn token_of(folder: &Path) -> std::io::Result<String> {
+    open::token(folder)
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,15 +10,21 @@ pub(crate) struct Source {
     pub(crate) uncommented: String,
     /// Without comments, string contents and test modules: what the program does.
     pub(crate) code: String,
+    /// Whether the whole file is a test.
+    pub(crate) is_test: bool,
+    /// The files that this one declares as test modules, without their ending.
+    pub(crate) test_files: Vec<String>,
 }
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
         let bare = blank(text, true);
         let tests = test_modules(&bare);
+        let test_files = tests.iter().filter_map(|range| declared(path, &text[range.clone()])).collect();
+        let is_test = !path.starts_with("src/");
         let code = without(&bare, &tests);
         let uncommented = without(&blank(text, false), &tests);
-        Self { path: path.into(), text: text.into(), uncommented, code }
+        Self { path: path.into(), text: text.into(), uncommented, code, is_test, test_files }
     }
 
     /// The file's place below `src/`; `None` outside.
@@ -30,11 +36,6 @@ impl Source {
     pub(crate) fn room(&self) -> Option<&str> {
         let first = self.in_src()?.split('/').next()?;
         Some(first.strip_suffix(".rs").unwrap_or(first))
-    }
-
-    /// Whether the whole file is a test module of its neighbour.
-    pub(crate) fn is_test(&self) -> bool {
-        self.in_src().is_none() || self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
 }
 
@@ -114,6 +115,19 @@ fn test_modules(bare: &str) -> Vec<std::ops::Range<usize>> {
     starts.map(|start| start..item_end(bare.as_bytes(), start + 12)).collect()
 }
 
+/// The file, without its ending, that `mod name;` or `#[path = "name.rs"] mod …;` stands for in the file at `path`.
+fn declared(path: &str, item: &str) -> Option<String> {
+    let name = item.strip_suffix(';')?.split_whitespace().next_back()?;
+    let (folder, file) = path.rsplit_once('/')?;
+    if let Some((_, rest)) = item.split_once("#[path = \"") {
+        return Some(format!("{folder}/{}", rest.split_once(".rs")?.0));
+    }
+    Some(match file {
+        "mod.rs" | "lib.rs" | "main.rs" => format!("{folder}/{name}"),
+        file => format!("{folder}/{}/{name}", file.trim_end_matches(".rs")),
+    })
+}
+
 /// Where the item ends that begins at `at`: after its block's closing brace, or its semicolon where it has none.
 pub(crate) fn item_end(bare: &[u8], at: usize) -> usize {
     let (mut braces, mut brackets) = (0, 0);
@@ -148,4 +162,11 @@ fn what_does_not_count_becomes_blank() {
     assert_eq!(line_of(&source.code, source.code.find("l();").unwrap()), 8);
     assert!(source.uncommented.contains("f()") && !source.uncommented.contains("b()"));
     assert_eq!(source.room(), Some("x"));
+    for (path, item, file) in [
+        ("src/x/mod.rs", "mod model;", "src/x/model"),
+        ("src/x/y.rs", "mod model;", "src/x/y/model"),
+        ("src/x/y.rs", "#[path = \"model.rs\"]\nmod tests;", "src/x/model"),
+    ] {
+        assert_eq!(Source::new(path, &format!("#[cfg(test)]\n{item}")).test_files, [file]);
+    }
 }
