@@ -44,6 +44,15 @@ impl Time {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// This moment of a client's clock as a moment of ours: the client sent it at its own `sent_at`, and it arrived at
+    /// our `arrival`. Without `sent_at` the client's clock is believed.
+    pub fn seen_from(self, sent_at: Option<Self>, arrival: Self) -> Self {
+        match sent_at {
+            Some(sent_at) => Self(arrival.0.saturating_sub(sent_at.0.saturating_sub(self.0))),
+            None => self,
+        }
+    }
+
     /// Reads an ISO 8601 date and time with an offset or `Z`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))

@@ -6,7 +6,7 @@
 //!
 //! # The map
 //!
-//! A room imports only from rooms below its own; `tests/tidy.rs` holds the table and fails with the rule.
+//! A room imports only from rooms below its own; `tests/tidy` holds the table and fails with the rule.
 //!
 //! | layer | rooms |
 //! |--:|---|
@@ -17,7 +17,7 @@
 //! | 3 | [`outbox`] · [`links`] · [`live`] |
 //! | 2 | [`destination`] · [`store`] · [`attribution`] |
 //! | 1 | [`segment`] |
-//! | 0 | [`click`] · [`clock`] · [`fault`] · [`secret`] · [`units`] · [`metrics`] |
+//! | 0 | [`click`] → [`fault`] → [`clock`] · [`secret`] · [`units`] · [`metrics`] |
 //!
 //! # Invariants
 //!

@@ -11,9 +11,12 @@ pub mod visit;
 
 pub use config::{Config, Policy};
 pub use id::{BadClickId, ClickId};
+pub use cookie::{Carried, Fallbacks};
+pub use parameter::Landed;
 pub use visit::{Capture, Visit, decide};
 
 use crate::clock::Time;
+use std::time::Duration;
 
 /// A click: its ID, when it was first seen, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,13 @@ pub struct Click {
     pub at: Time,
     /// Where it was seen.
     pub place: Place,
+}
+
+impl Click {
+    /// Whether the click is older than the referral window: then it earns nothing.
+    pub fn is_expired(&self, window: Duration, now: Time) -> bool {
+        now.since(self.at) > window
+    }
 }
 
 /// Where a click was seen.

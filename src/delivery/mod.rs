@@ -1,1 +1,11 @@
-//! .
+//! Delivering: takes what is due from the outbox, hands it to its destination, and decides what comes next.
+//!
+//! The decisions are pure ([`retry::next`], [`Pacing`]); the [`Worker`] carries them out.
+
+mod pacing;
+pub mod retry;
+mod worker;
+
+pub use pacing::Pacing;
+pub use retry::{Reason, Step};
+pub use worker::{Report, Worker};

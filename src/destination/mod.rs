@@ -3,13 +3,89 @@
 //! Adding a network is a folder here, an arm in [`Program`], and its fixtures.
 
 pub mod impact;
+mod sources;
+
+pub use sources::Sources;
 
 use crate::click::Click;
-use crate::clock::Time;
+use crate::clock::{Clock, Time};
+use crate::metrics::Label;
 use crate::segment::{CallKind, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::time::Duration;
+
+/// How long the same messageId of the same write key is delivered to a program only once.
+pub const MESSAGE_ONCE: Duration = Duration::from_hours(7 * 24);
+
+/// How long the same [`Order`] is delivered to a program only once.
+pub const ORDER_ONCE: Duration = Duration::from_hours(30 * 24);
+
+/// One program of one network, with the settings that it shares with its siblings.
+#[derive(Clone, Copy, Debug)]
+pub enum Program<'a> {
+    /// A campaign of impact.com's.
+    Impact(&'a impact::Config, &'a impact::Program),
+}
+
+impl<'a> Program<'a> {
+    /// All programs, in the order of the configuration.
+    pub fn all(impact: &'a impact::Config) -> impl Iterator<Item = Self> {
+        impact.programs.iter().map(move |program| Self::Impact(impact, program))
+    }
+
+    /// The program of that name; a stored delivery may outlive its program.
+    pub fn named(name: &str, impact: &'a impact::Config) -> Option<Self> {
+        Self::all(impact).find(|program| program.name() == name)
+    }
+
+    /// Its name in the configuration; unique.
+    pub fn name(self) -> &'a str {
+        match self {
+            Self::Impact(_, program) => &program.name,
+        }
+    }
+
+    /// Maps a call to this program's request.
+    ///
+    /// # Errors
+    /// A [`Skip`]: nothing is wrong, there is nothing to deliver.
+    pub fn map(self, subject: &Subject<'_>) -> Result<Request, Skip> {
+        match self {
+            Self::Impact(shared, program) => program.map(shared, subject),
+        }
+    }
+
+    /// The method and URL that its requests of one endpoint go to.
+    pub fn target(self, endpoint: Endpoint) -> (&'static str, String) {
+        match self {
+            Self::Impact(shared, program) => ("POST", impact::client::url(shared, program, endpoint)),
+        }
+    }
+}
+
+/// Delivers requests, to whichever network a program belongs.
+#[derive(Clone, Debug)]
+pub struct Client {
+    impact: impact::Client,
+}
+
+impl Client {
+    /// Prepares the networks' clients; connections are made when they are needed.
+    ///
+    /// # Errors
+    /// TLS could not be set up on this machine.
+    pub fn new(clock: Clock) -> Result<Self, impact::client::CannotStart> {
+        Ok(Self { impact: impact::Client::new(clock)? })
+    }
+
+    /// Makes one attempt to deliver `params`, as they were mapped and stored.
+    pub async fn deliver(&self, program: Program<'_>, endpoint: Endpoint, params: &[(String, String)]) -> Outcome {
+        match program {
+            Program::Impact(shared, program) => self.impact.deliver(shared, program, endpoint, params).await,
+        }
+    }
+}
 
 /// A call as a destination reads it: merged with its batch, enriched, with the facts of its request.
 pub struct Subject<'a> {
@@ -25,6 +101,10 @@ pub struct Subject<'a> {
     pub visitor: Option<&'a Visitor>,
     /// The click that the call earned; an expired one is none.
     pub click: Option<&'a Click>,
+    /// The write key that the call was sent with, where it has one.
+    pub write_key: Option<&'a str>,
+    /// The sources whose calls are delivered.
+    pub sources: &'a Sources,
 }
 
 /// Which of a destination's endpoints a request goes to.
@@ -71,7 +151,7 @@ pub struct Order {
 }
 
 /// Why a program takes nothing from a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Skip {
     /// A track event that is in none of the program's lists.
     EventNotListed,
@@ -93,6 +173,8 @@ pub enum Skip {
     SegmentDelivers,
     /// The call cannot be read by the mapper.
     Unreadable,
+    /// The browser behind the call is a bot.
+    Bot,
 }
 
 /// What became of one attempt to deliver.
@@ -129,7 +211,7 @@ pub enum Outcome {
 }
 
 /// What kept a delivery from an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trouble {
     /// 429.
     RateLimited,
@@ -139,4 +221,42 @@ pub enum Trouble {
     NotSent,
     /// No answer in time, or a cut connection, after bytes were sent: it may have been taken.
     MaybeSent,
+}
+
+impl Label for Endpoint {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Conversions => "conversions",
+            Self::PageLoad => "page_load",
+        }
+    }
+}
+
+impl Label for Skip {
+    fn label(self) -> &'static str {
+        match self {
+            Self::EventNotListed => "event_not_listed",
+            Self::NoEventName => "no_event_name",
+            Self::PageDisabled => "page_disabled",
+            Self::ScreenDisabled => "screen_disabled",
+            Self::IdentifyDisabled => "identify_disabled",
+            Self::KindNotMapped => "kind_not_mapped",
+            Self::SourceNotListed => "source_not_listed",
+            Self::Repeated => "repeated",
+            Self::SegmentDelivers => "segment_delivers",
+            Self::Unreadable => "unreadable",
+            Self::Bot => "bot",
+        }
+    }
+}
+
+impl Label for Trouble {
+    fn label(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::ServerError => "server_error",
+            Self::NotSent => "not_sent",
+            Self::MaybeSent => "maybe_sent",
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The `[[site]]` sections.
 
+use crate::fault::{Section, form};
 use http::Uri;
 use std::time::Duration;
 
@@ -28,4 +29,30 @@ pub enum HostMode {
     Keep,
     /// The origin's authority (`host = "rewrite"`).
     Rewrite,
+}
+
+/// How long a connection to the origin may take by default: a lost SYN is sent again after one and three seconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the origin may take to its response's head by default: what nginx allows.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The space of ids by default: one for all sites and sources.
+const SPACE: &str = "default";
+
+impl Site {
+    /// Reads one section.
+    pub fn read(section: &mut Section<'_>) -> Self {
+        section.require(&["origin"]);
+        Self {
+            hosts: section.list("hosts", &form::HOST).unwrap_or_default(),
+            origin: section.value("origin", &form::SERVER).unwrap_or_default(),
+            host: section
+                .choice("host", &[("keep", HostMode::Keep), ("rewrite", HostMode::Rewrite)])
+                .unwrap_or_default(),
+            space: section.optional("space", &form::NAME).unwrap_or_else(|| SPACE.to_owned()),
+            connect_timeout: section.value("connect_timeout", &form::TIMEOUT).unwrap_or(CONNECT_TIMEOUT),
+            response_timeout: section.value("response_timeout", &form::TIMEOUT).unwrap_or(RESPONSE_TIMEOUT),
+        }
+    }
 }

@@ -1,3 +1,193 @@
 //! The embedded database: one file, one writer, group commits.
+//!
+//! Everything that must survive goes through [`Store::commit`]: batches of [`Change`]s that wait together are written
+//! in one transaction with one fsync, and each waiter gets its own answer. Reads use a few connections of their own.
+//!
+//! # Invariants
+//!
+//! * What `commit` answered with `Ok` is on the disk, whatever happens to the process or the machine afterwards.
+//! * A batch is written whole or not at all, and a batch that fails takes no other with it.
+//! * A batch whose waiter has gone before its turn came is not written.
+//! * Two processes never have one store folder open.
+
+mod browse;
 pub mod config;
+mod deliveries;
+mod health;
+mod open;
+mod people;
+mod reader;
+mod rows;
+mod schema;
+mod writer;
+
 pub use config::Config;
+pub use health::{Health, Stats};
+pub use open::OpenError;
+pub use reader::ReadError;
+pub use rows::{
+    Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, Hash, Keep, Lane, LinkRow, OnceRow,
+    PersonKey, PersonRow, State, Touched,
+};
+
+use crate::clock::Clock;
+use health::Watch;
+use reader::Readers;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+use writer::{Batch, Message, Writer};
+
+/// How many batches may wait for the writer. At 10 ms for a commit of 512 batches this is a tenth of a second of work;
+/// behind a disk that is slower than that, waiting longer only turns callers' time-outs into memory.
+const WAITING_BATCHES_MAX: usize = 4096;
+
+/// The store; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    watch: Arc<Watch>,
+    open: Option<Arc<Open>>,
+}
+
+/// What an open store holds.
+struct Open {
+    folder: PathBuf,
+    inbox: SyncSender<Message>,
+    readers: Readers,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the store in its folder, making the folder and the database when there are none, and takes its lock.
+    ///
+    /// Leases of a process that died are free afterwards.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. The program is meant to go on with [`Store::unavailable`].
+    pub fn open(config: &Config, clock: Clock) -> Result<Self, OpenError> {
+        let opened = open::open(&config.path, &clock)?;
+        let readers = Readers::open(&opened.database)?;
+        let watch = Arc::new(Watch::new(clock.clone()));
+        let (inbox, outbox) = sync_channel(WAITING_BATCHES_MAX);
+        let writer = Writer { connection: opened.connection, lock: opened.lock, inbox: outbox, watch: watch.clone(), clock };
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Folder { folder: config.path.clone(), source })?;
+        let open = Open { folder: config.path.clone(), inbox, readers, writer: Mutex::new(Some(thread)) };
+        Ok(Self { watch, open: Some(Arc::new(open)) })
+    }
+
+    /// A store that could not be opened: every commit and read fails, and its health says why.
+    pub fn unavailable(reason: impl Into<String>, clock: Clock) -> Self {
+        let watch = Watch::new(clock);
+        watch.failing(&reason.into());
+        Self { watch: Arc::new(watch), open: None }
+    }
+
+    /// Writes a batch, whole or not at all, and answers when it is on the disk: one effect per change, in order.
+    ///
+    /// Dropping the future before the batch's turn came takes the batch back; a batch that is being written stays.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; nothing of the batch was kept.
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<Vec<Effect>, CommitError> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.send(Batch { changes, reply: Some(reply) })?;
+        answer.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    /// Hands a batch over without waiting for it. When it cannot be taken it is dropped and counted
+    /// ([`Stats::dropped`], [`Store::losses`]).
+    pub fn submit(&self, changes: Vec<Change>) {
+        if !changes.is_empty() && self.send(Batch { changes, reply: None }).is_err() {
+            self.watch.dropped();
+        }
+    }
+
+    fn send(&self, batch: Batch) -> Result<(), CommitError> {
+        let Some(open) = &self.open else {
+            self.watch.lost();
+            return Err(CommitError::Unavailable(self.watch.reason()));
+        };
+        open.inbox.try_send(Message::Batch(batch)).map_err(|error| {
+            self.watch.lost();
+            match error {
+                TrySendError::Full(_) => CommitError::Busy,
+                TrySendError::Disconnected(_) => CommitError::Closed,
+            }
+        })
+    }
+
+    /// Whether commits succeed.
+    pub fn health(&self) -> Health {
+        self.watch.health()
+    }
+
+    /// How much was committed, and how long it took.
+    pub fn stats(&self) -> Stats {
+        self.watch.stats()
+    }
+
+    /// How many batches were lost so far, for whatever reason. Whoever keeps in memory what it believes to be stored
+    /// must stop believing it when this number moves.
+    pub fn losses(&self) -> u64 {
+        self.watch.stats().lost
+    }
+
+    /// The secret that the admin listener asks for: 64 hexadecimal digits in the store folder, made once, readable by
+    /// the owner only.
+    ///
+    /// # Errors
+    /// When the file can neither be read nor made, or the store is not open.
+    pub fn token(&self) -> std::io::Result<String> {
+        match &self.open {
+            Some(open) => open::token(&open.folder),
+            None => Err(std::io::Error::other(self.watch.reason())),
+        }
+    }
+
+    /// The store's folder; `None` when it could not be opened.
+    pub fn folder(&self) -> Option<&Path> {
+        self.open.as_ref().map(|open| open.folder.as_path())
+    }
+
+    /// Writes what is waiting, closes the database and releases the lock. Later commits fail with
+    /// [`CommitError::Closed`].
+    pub async fn close(&self) {
+        let Some(open) = self.open.clone() else { return };
+        let closing = tokio::task::spawn_blocking(move || {
+            let thread = open.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if open.inbox.send(Message::Stop).is_ok()
+                && let Some(thread) = thread
+                && thread.join().is_err()
+            {
+                tracing::error!("the store's writer ended in a panic");
+            }
+            open.readers.close();
+        });
+        if closing.await.is_err() {
+            tracing::error!("closing the store was cut short");
+        }
+    }
+
+    fn readers(&self) -> Result<&Readers, ReadError> {
+        self.open.as_ref().map(|open| &open.readers).ok_or_else(|| ReadError(self.watch.reason()))
+    }
+}
+
+/// The secret that the admin listener of the node that has `folder` open asks for; see [`Store::token`].
+///
+/// # Errors
+/// When the file can neither be read nor made.
+pub fn token_of(folder: &Path) -> std::io::Result<String> {
+    open::token(folder)
+}
+
+#[cfg(test)]
+mod tests;

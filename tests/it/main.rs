@@ -1,9 +1,19 @@
-//! The edge from outside: real sockets, scripted neighbours.
+//! Selvedge from the outside: real sockets, real SDKs, scripted neighbours.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test's panic is its report, and what it skips it has to say"
+)]
 
 mod harness;
 
 mod capacity;
 mod framing;
+mod sdk;
 mod site;
 mod stop;
 mod streams;

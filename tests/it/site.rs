@@ -1,8 +1,6 @@
 //! What reaches the origin, and what the visitor gets.
 
 use crate::harness::{Edge, Origin, answers};
-use selvedge::proxy::HostMode;
-use std::time::Duration;
 
 #[tokio::test]
 async fn the_target_reaches_the_origin_to_the_byte() {
@@ -64,7 +62,7 @@ async fn strangers_are_not_believed_and_trusted_proxies_are() {
     assert_eq!(seen.fields("x-forwarded-host"), ["shop.example"]);
     assert!(seen.fields("x-real-ip").is_empty());
 
-    let trusted = Edge::start().site(&[], origin.address()).trusting("127.0.0.0/8").run().await;
+    let trusted = Edge::start().site(&[], origin.address()).listening("trusted_proxies = [\"127.0.0.0/8\"]").run().await;
     trusted.get("/", &lines).await;
     let seen = origin.saw().await;
     assert_eq!(seen.fields("x-forwarded-for"), ["192.0.2.7", "127.0.0.1"]);
@@ -104,7 +102,7 @@ async fn sites_are_chosen_by_host() {
 #[tokio::test]
 async fn the_origin_may_want_its_own_host() {
     let mut origin = Origin::start(answers("200 OK", &[], "")).await;
-    let edge = Edge::start().site_with(&[], origin.address(), |site| site.host = HostMode::Rewrite).run().await;
+    let edge = Edge::start().site_with(&[], origin.address(), "host = \"rewrite\"").run().await;
     edge.get("/", &[]).await;
     let seen = origin.saw().await;
     assert_eq!(seen.fields("host"), [origin.address().to_string()]);
@@ -116,7 +114,7 @@ async fn an_origin_that_is_away_is_said_so_with_an_id() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let away = Edge::start().site(&[], free).run().await;
     let silent = Origin::scripted(|_, _| Box::pin(std::future::pending())).await;
-    let slow = Edge::start().site_with(&[], silent.address(), |site| site.response_timeout = Duration::from_millis(200)).run().await;
+    let slow = Edge::start().site_with(&[], silent.address(), "response_timeout = \"200ms\"").run().await;
     let garbage = Origin::closing("SSH-2.0-OpenSSH\r\n\r\n").await;
     let mut mute = Origin::closing("").await;
     for (edge, status) in
@@ -127,6 +125,7 @@ async fn an_origin_that_is_away_is_said_so_with_an_id() {
         let id = answer.field("x-request-id").unwrap();
         assert_eq!(id.len(), 36);
         assert!(answer.text().contains(id) && answer.body.len() < 200, "{}", answer.text());
+        assert!(edge.log().contains(id), "{}", edge.log());
     }
     // A GET that got no answer was sent once more; a POST may have done something, and was not.
     mute.saw().await;

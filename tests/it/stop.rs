@@ -1,12 +1,8 @@
 //! Stopping: what is in flight is finished, what takes too long is cut.
 
 use crate::harness::{Edge, Origin, answers, soon};
-use selvedge::server::Drained;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
-
-const LONG: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_slow_request_is_finished_and_then_nothing_listens() {
@@ -22,21 +18,20 @@ async fn a_slow_request_is_finished_and_then_nothing_listens() {
         })
     })
     .await;
-    let edge = Edge::before(&origin).await;
+    let mut edge = Edge::before(&origin).await;
     let address = edge.address();
     let mut idle = edge.connect().await;
     let mut busy = edge.connect().await;
     busy.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     soon("the request", arrived.acquire()).await.unwrap().forget();
 
-    let stopping = tokio::spawn(edge.stop(LONG));
+    edge.terminate();
     // The idle connection ends at once: the stop has begun.
     assert!(idle.rest().await.is_empty());
     release.add_permits(1);
     let answer = busy.answer().await;
     assert_eq!((answer.status(), answer.text().as_str()), (200, "late"));
-    let drained = soon("the stop", stopping).await.unwrap();
-    assert_eq!(drained, Drained { connections_cut: 0, tunnels_cut: 0 });
+    assert_eq!(edge.ended().await.code(), Some(0));
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
 
@@ -54,15 +49,15 @@ async fn what_takes_longer_than_the_grace_time_is_cut() {
         })
     })
     .await;
-    let edge = Edge::before(&origin).await;
+    let mut edge = Edge::start().site(&[], origin.address()).listening("grace = \"200ms\"").run().await;
     let mut tunnel = edge.connect().await;
     tunnel.write("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
     tunnel.head().await;
     let mut stuck = edge.connect().await;
     stuck.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     stuck.until(b"half").await;
-    let drained = soon("the stop", edge.stop(Duration::from_millis(200))).await;
-    assert_eq!(drained, Drained { connections_cut: 1, tunnels_cut: 1 });
+    edge.terminate();
     assert!(tunnel.rest().await.is_empty());
     assert!(stuck.rest().await.is_empty());
+    assert_eq!(edge.ended().await.code(), Some(0));
 }

@@ -1,5 +1,6 @@
 //! The `[impact]` section and its programs: the guide's settings under the guide's names.
 
+use crate::fault::{Section, form};
 use crate::secret::Secret;
 use http::Uri;
 
@@ -83,4 +84,80 @@ pub struct Program {
     pub custom_mapping_for_products: Vec<(String, String)>,
     /// The sources (names or write keys) whose calls it takes; `None`: all.
     pub sources: Option<Vec<String>>,
+}
+
+/// The authenticated API by default.
+const API: &str = "https://api.impact.com";
+
+/// The tracking host by default.
+const TRACKING: &str = "https://trkapi.impact.com";
+
+/// The version of the API that the mapping was written for.
+const VERSION: &str = "14";
+
+/// The guide's defaults of the three lists of event names.
+const ACTION_EVENTS: &str = "Order Completed";
+const INSTALL_EVENTS: &str = "Application Installed";
+const PAGE_LOAD_EVENTS: &str = "Application Opened";
+
+impl Config {
+    /// Reads the section.
+    pub fn read(section: &mut Section<'_>) -> Self {
+        let programs = section.sections("program").into_iter().map(|mut program| {
+            let read = Program::read(&mut program);
+            program.finish();
+            read
+        });
+        let programs = programs.collect();
+        let normalizations = [
+            ("trim_lower", EmailNormalization::TrimLower),
+            ("trim", EmailNormalization::Trim),
+            ("none", EmailNormalization::None),
+        ];
+        Self {
+            api: section.value("api", &form::SERVER).unwrap_or(Uri::from_static(API)),
+            tracking: section.value("tracking", &form::SERVER).unwrap_or(Uri::from_static(TRACKING)),
+            version: section.value("version", &form::TEXT).unwrap_or_else(|| VERSION.to_owned()),
+            email_normalization: section.choice("email_normalization", &normalizations).unwrap_or_default(),
+            send_click_id_on_page_load: section.bool("send_click_id_on_page_load").unwrap_or(true),
+            also_send_current_names: section.bool("also_send_current_names").unwrap_or(false),
+            mode: section.choice("mode", &[("direct", Mode::Direct), ("segment", Mode::Segment)]).unwrap_or_default(),
+            programs,
+        }
+    }
+}
+
+impl Program {
+    fn read(section: &mut Section<'_>) -> Self {
+        section.require(&["name", "account_sid", "api_key", "campaign_id"]);
+        section.refuse(
+            "filter",
+            "filters are not available in this version: the program would get every event",
+            "leave `filter` out, and use `sources` to tell programs apart",
+        );
+        Self {
+            name: section.value("name", &form::TEXT).unwrap_or_default(),
+            account_sid: section.value("account_sid", &form::TEXT).unwrap_or_default(),
+            api_key: section.secret("api_key"),
+            campaign_id: section.identifier("campaign_id").unwrap_or_default(),
+            enable_page_events: section.bool("enable_page_events").unwrap_or(false),
+            enable_screen_events: section.bool("enable_screen_events").unwrap_or(false),
+            enable_identify_events: section.bool("enable_identify_events").unwrap_or(false),
+            ios_app_id: section.identifier("ios_app_id"),
+            android_app_id: section.identifier("android_app_id"),
+            event_type_id: section.identifier("event_type_id"),
+            event_type_ids: section.identifiers("event_type_ids").unwrap_or_default(),
+            action_event_names: events(section, "action_event_names", ACTION_EVENTS),
+            install_event_names: events(section, "install_event_names", INSTALL_EVENTS),
+            page_load_event_names: events(section, "page_load_event_names", PAGE_LOAD_EVENTS),
+            custom_parameter_mapping: section.strings("custom_parameter_mapping").unwrap_or_default(),
+            custom_mapping_for_products: section.strings("custom_mapping_for_products").unwrap_or_default(),
+            sources: section.list("sources", &form::NAME),
+        }
+    }
+}
+
+/// A list of event names; one that is there replaces the default, an empty one too.
+fn events(section: &mut Section<'_>, key: &'static str, default: &str) -> Vec<String> {
+    section.list(key, &form::NAME).unwrap_or_else(|| vec![default.to_owned()])
 }

@@ -1,3 +1,32 @@
-//! impact.com.
+//! impact.com: the mapping of its Segment guide, and its two endpoints.
+//!
+//! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read.
+//! Everything but [`client`] is pure.
+
+mod answer;
+pub mod client;
 pub mod config;
+mod date;
+mod email;
+mod items;
+mod mapping;
+mod path;
+mod table;
+mod value;
+
+pub use client::Client;
 pub use config::{Config, Program};
+
+/// `context.referrer.type` of a click of impact.com's (the guide, "Using Click ID").
+pub const REFERRER_TYPE: &str = "impactRadius";
+
+/// The key of Segment's own impact.com destination in a call's `integrations`.
+pub const INTEGRATION: &str = "Impact Partnership Cloud";
+
+/// The cookie in which impact.com's own tag keeps the click ID.
+pub const CLICK_COOKIE: &str = "irclickid";
+
+/// The cookie of impact.com's own tag for a campaign; its fourth `|`-separated field is the click ID.
+pub fn session_cookie(campaign_id: &str) -> String {
+    format!("IR_{campaign_id}")
+}

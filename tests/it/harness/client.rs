@@ -4,39 +4,39 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A client's connection: it writes what it is told and reads what comes.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     unread: Vec<u8>,
 }
 
 /// An answer: its head as text, and its body with the framing taken off.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Status line and fields, without the empty line.
-    pub head: String,
+    pub(crate) head: String,
     /// The body, dechunked.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// Whether the body came to the end that its framing promised.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Connection {
     /// Connects to `address`.
-    pub async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = soon("a connection", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, unread: Vec::new() }
     }
 
     /// The server's end of a connection.
-    pub fn over(stream: TcpStream) -> Self {
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self { stream, unread: Vec::new() }
     }
 
     /// Reads a request's head and the body that its Content-Length announces; `None` when the connection ends. It may
     /// stay idle, so nothing is timed here.
-    pub async fn request(&mut self) -> Option<Seen> {
+    pub(crate) async fn request(&mut self) -> Option<Seen> {
         let end = loop {
             if let Some(at) = find(&self.unread, b"\r\n\r\n") {
                 break at;
@@ -58,12 +58,12 @@ impl Connection {
     }
 
     /// Writes bytes as they are.
-    pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         soon("a write", self.stream.write_all(bytes.as_ref())).await.unwrap();
     }
 
     /// Reads until `needle` has come, and returns all up to its end.
-    pub async fn until(&mut self, needle: &[u8]) -> Vec<u8> {
+    pub(crate) async fn until(&mut self, needle: &[u8]) -> Vec<u8> {
         loop {
             if let Some(at) = find(&self.unread, needle) {
                 return self.unread.drain(..at + needle.len()).collect();
@@ -73,13 +73,13 @@ impl Connection {
     }
 
     /// Reads a head: up to and without the empty line.
-    pub async fn head(&mut self) -> String {
+    pub(crate) async fn head(&mut self) -> String {
         let head = self.until(b"\r\n\r\n").await;
         text(&head[..head.len() - 4])
     }
 
     /// Reads an answer to anything but HEAD.
-    pub async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> Answer {
         let head = self.head().await;
         let mut answer = Answer { head, body: vec![], complete: true };
         if answer.field("transfer-encoding").is_some() {
@@ -97,18 +97,18 @@ impl Connection {
     }
 
     /// Everything until the other side closes.
-    pub async fn rest(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.more().await > 0 {}
         std::mem::take(&mut self.unread)
     }
 
     /// Forgets what was read but not asked for, and returns how much it was.
-    pub fn take_unread(&mut self) -> usize {
+    pub(crate) fn take_unread(&mut self) -> usize {
         std::mem::take(&mut self.unread).len()
     }
 
     /// The stream itself, for what needs no parsing.
-    pub fn stream(&mut self) -> &mut TcpStream {
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
         assert!(self.unread.is_empty(), "unread: {:?}", text(&self.unread));
         &mut self.stream
     }
@@ -143,38 +143,38 @@ impl Connection {
 
 impl Answer {
     /// The status.
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
     /// The first value of a field.
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields(name).into_iter().next()
     }
 
     /// All values of a field.
-    pub fn fields(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn fields(&self, name: &str) -> Vec<&str> {
         fields(&self.head, name)
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         text(&self.body)
     }
 }
 
 /// All values of a field in a head.
-pub fn fields<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
+pub(crate) fn fields<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     let lines = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
     lines.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
 }
 
 /// Where `needle` begins.
-pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     bytes.windows(needle.len()).position(|window| window == needle)
 }
 
 /// Bytes as Latin-1, so that none is lost.
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
 }

@@ -1,59 +1,54 @@
 use super::client::{Answer, Connection};
 use super::origin::Origin;
-use selvedge::clock::Clock;
-use selvedge::proxy::{self, HostMode, Parts};
-use selvedge::server::{Drain, Drained, Listener};
+use super::soon;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use tempfile::TempDir;
 
-/// A running edge.
-pub struct Edge {
+/// The real program, running on free ports with a folder of its own; it is killed when the test lets go of it.
+pub(crate) struct Edge {
     address: SocketAddr,
-    edge: Arc<proxy::Edge>,
-    drain: Drain,
+    child: Child,
+    folder: TempDir,
+    _stdout: BufReader<ChildStdout>,
 }
 
 /// An edge about to run.
-pub struct Starting {
-    parts: Parts,
+pub(crate) struct Starting {
+    listen: String,
+    rest: String,
 }
 
 impl Edge {
     /// Begins with an edge that has no site.
-    pub fn start() -> Starting {
-        let segment = selvedge::segment::Config {
-            prefix: "/cdp".into(),
-            hosts: vec![],
-            root_paths: false,
-            api: "http://127.0.0.1:9".parse().unwrap(),
-            cdn: "http://127.0.0.1:9".parse().unwrap(),
-            sources: vec![],
-            overwrite_referrer: false,
-            origins: vec![],
-        };
-        Starting { parts: Parts { sites: vec![], segment, trusted_proxies: vec![], clock: Clock::System } }
+    pub(crate) fn start() -> Starting {
+        let listen = "[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n".to_owned();
+        // Nothing listens on the discard port: no test here calls Segment.
+        let rest = "[segment]\napi = \"http://127.0.0.1:9\"\ncdn = \"http://127.0.0.1:9\"\n".to_owned();
+        Starting { listen, rest }
     }
 
     /// An edge in front of `origin`, under any host.
-    pub async fn before(origin: &Origin) -> Self {
+    pub(crate) async fn before(origin: &Origin) -> Self {
         Self::start().site(&[], origin.address()).run().await
     }
 
     /// Opens a connection to the edge.
-    pub async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         Connection::open(self.address).await
     }
 
     /// Sends `request` to the letter on a connection of its own, and reads the answer.
-    pub async fn send(&self, request: impl AsRef<[u8]>) -> Answer {
+    pub(crate) async fn send(&self, request: impl AsRef<[u8]>) -> Answer {
         let mut connection = self.connect().await;
         connection.write(request).await;
         connection.answer().await
     }
 
     /// `GET target` with these further lines.
-    pub async fn get(&self, target: &str, lines: &[&str]) -> Answer {
+    pub(crate) async fn get(&self, target: &str, lines: &[&str]) -> Answer {
         let mut request = format!("GET {target} HTTP/1.1\r\nHost: shop.example\r\n");
         for line in lines {
             request.push_str(line);
@@ -63,51 +58,92 @@ impl Edge {
         self.send(request).await
     }
 
-    /// Stops as at SIGTERM.
-    pub async fn stop(self, grace: Duration) -> Drained {
-        self.drain.finish(&self.edge, grace).await
+    /// Asks it to stop, as a service manager does.
+    pub(crate) fn terminate(&self) {
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        soon("the end of the program", async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// The most memory it ever held, in bytes.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
 impl Starting {
     /// A site under these hosts; none: under any.
-    pub fn site(self, hosts: &[&str], origin: SocketAddr) -> Self {
-        self.site_with(hosts, origin, |_| {})
+    pub(crate) fn site(self, hosts: &[&str], origin: SocketAddr) -> Self {
+        self.site_with(hosts, origin, "")
     }
 
-    /// A site with settings of its own.
-    pub fn site_with(mut self, hosts: &[&str], origin: SocketAddr, adjust: impl FnOnce(&mut proxy::Site)) -> Self {
-        let mut site = proxy::Site {
-            hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
-            origin: format!("http://{origin}").parse().unwrap(),
-            host: HostMode::Keep,
-            space: "default".into(),
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(60),
+    /// A site with further settings, as lines of TOML.
+    pub(crate) fn site_with(mut self, hosts: &[&str], origin: SocketAddr, lines: &str) -> Self {
+        self.rest.push_str("[[site]]\n");
+        if !hosts.is_empty() {
+            writeln!(self.rest, "hosts = {hosts:?}").unwrap();
+        }
+        writeln!(self.rest, "origin = \"http://{origin}\"\n{lines}").unwrap();
+        self
+    }
+
+    /// Further settings of `[listen]`, as lines of TOML.
+    pub(crate) fn listening(mut self, lines: &str) -> Self {
+        writeln!(self.listen, "{lines}").unwrap();
+        self
+    }
+
+    /// Runs it, and waits until it listens.
+    pub(crate) async fn run(self) -> Edge {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("selvedge.toml");
+        let store = format!("[store]\npath = \"{}\"\n", folder.path().join("data").display());
+        std::fs::write(&file, self.listen + &self.rest + &store).unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
+            .args(["run", "--config", file.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let Some(address) = line.trim().strip_prefix("selvedge: site listening on http://") else {
+            panic!("it does not listen: {line:?}\n{}", std::fs::read_to_string(folder.path().join("log")).unwrap());
         };
-        adjust(&mut site);
-        self.parts.sites.push(site);
-        self
-    }
-
-    /// Believes the forwarding fields of these peers.
-    pub fn trusting(mut self, net: &str) -> Self {
-        self.parts.trusted_proxies.push(net.parse().unwrap());
-        self
-    }
-
-    /// Runs it on a free port.
-    pub async fn run(self) -> Edge {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = listener.address();
-        let edge = Arc::new(proxy::Edge::new(self.parts).unwrap());
-        let drain = Drain::new();
-        listener.start(Arc::clone(&edge), &drain);
-        Edge { address, edge, drain }
+        Edge { address: address.parse().unwrap(), child, folder, _stdout: stdout }
     }
 }

@@ -4,17 +4,16 @@ mod client;
 mod edge;
 mod origin;
 
-pub use client::{Answer, Connection};
-pub use edge::Edge;
-pub use origin::{Origin, Seen, answers};
+pub(crate) use edge::Edge;
+pub(crate) use origin::{Origin, Seen, answers};
 
 use std::time::Duration;
 
 /// No step of a test on loopback takes longer, even on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for a future, but not for ever.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("waited too long for {what}"),

@@ -6,23 +6,23 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 /// A scripted origin: each request it reads is recorded to the byte, and answered by the script.
-pub struct Origin {
+pub(crate) struct Origin {
     address: SocketAddr,
     seen: mpsc::UnboundedReceiver<Seen>,
 }
 
 /// A request as it reached the origin.
 #[derive(Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Request line and fields, without the empty line; bytes as Latin-1.
-    pub head: String,
+    pub(crate) head: String,
     /// The body that its Content-Length announced.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Origin {
     /// An origin that gives every request the same bytes, and keeps its connections.
-    pub async fn start(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn start(answer: impl Into<Vec<u8>>) -> Self {
         let answer = Arc::new(answer.into());
         Self::scripted(move |connection, _| {
             let answer = Arc::clone(&answer);
@@ -35,7 +35,7 @@ impl Origin {
     }
 
     /// An origin that answers with bytes and closes.
-    pub async fn closing(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn closing(answer: impl Into<Vec<u8>>) -> Self {
         let answer = Arc::new(answer.into());
         Self::scripted(move |connection, _| {
             let answer = Arc::clone(&answer);
@@ -48,7 +48,7 @@ impl Origin {
     }
 
     /// An origin with a script: it gets the connection after each head, and says whether the connection goes on.
-    pub async fn scripted<S>(script: S) -> Self
+    pub(crate) async fn scripted<S>(script: S) -> Self
     where
         S: for<'a> Fn(&'a mut Connection, &'a Seen) -> futures_util::future::BoxFuture<'a, bool> + Send + Sync + 'static,
     {
@@ -66,17 +66,17 @@ impl Origin {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The next request that it saw.
-    pub async fn saw(&mut self) -> Seen {
+    pub(crate) async fn saw(&mut self) -> Seen {
         soon("a request at the origin", self.seen.recv()).await.unwrap()
     }
 
     /// Whether it has seen no further request.
-    pub fn saw_nothing(&mut self) -> bool {
+    pub(crate) fn saw_nothing(&mut self) -> bool {
         self.seen.try_recv().is_err()
     }
 }
@@ -97,18 +97,18 @@ where
 
 impl Seen {
     /// The request line.
-    pub fn line(&self) -> &str {
+    pub(crate) fn line(&self) -> &str {
         self.head.split("\r\n").next().unwrap()
     }
 
     /// All values of a field.
-    pub fn fields(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn fields(&self, name: &str) -> Vec<&str> {
         fields(&self.head, name)
     }
 }
 
 /// An answer with a Content-Length.
-pub fn answers(status: &str, lines: &[&str], body: &str) -> Vec<u8> {
+pub(crate) fn answers(status: &str, lines: &[&str], body: &str) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len());
     for line in lines {
         answer.push_str(line);

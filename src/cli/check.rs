@@ -1,0 +1,71 @@
+//! `selvedge check`: is the configuration fine, and if not, everything that is wrong with it.
+
+use super::{FAILED, REFUSED};
+use crate::config::{self, Config};
+use crate::fault::Faults;
+use crate::secret::Secrets;
+use clap::{Args, ValueEnum};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Check the configuration and print every fault in it
+///
+/// No secret's value is needed. Exit codes: 0 fine (perhaps with warnings), 2 not.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "selvedge.toml")]
+    config: PathBuf,
+    /// How faults are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For machines: an array of {file, line, column, severity, message, help}
+    Json,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let (faults, config) = match config::load(&arguments.config, Secrets::Optional) {
+        Ok(loaded) => (loaded.warnings, Some(loaded.config)),
+        Err(faults) => (faults, None),
+    };
+    let report = match arguments.format {
+        Format::Json => faults.to_json() + "\n",
+        Format::Text => text(&arguments.config, &faults, config.as_ref()),
+    };
+    // Not `println!`: it would panic when the reader has gone away.
+    match (io::stdout().lock().write_all(report.as_bytes()), config) {
+        (Err(_), _) => ExitCode::from(FAILED),
+        (Ok(()), Some(_)) => ExitCode::SUCCESS,
+        (Ok(()), None) => ExitCode::from(REFUSED),
+    }
+}
+
+fn text(path: &Path, faults: &Faults, config: Option<&Config>) -> String {
+    let mut text = faults.to_text();
+    if let Some(config) = config {
+        text.push_str(&format!("{}: fine\n{}\n", path.display(), summary(config)));
+    }
+    text
+}
+
+/// What the configuration amounts to, in one line.
+fn summary(config: &Config) -> String {
+    let listeners: Vec<String> = config.listen.http.iter().map(ToString::to_string).collect();
+    let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    format!(
+        "{}, {}, {}; listens on {}, admin on {}",
+        count(config.sites.len(), "site"),
+        count(config.segment.sources.len(), "source"),
+        count(config.impact.programs.len(), "program"),
+        listeners.join(" and "),
+        config.listen.admin
+    )
+}

@@ -1,0 +1,260 @@
+//! `selvedge explain`: what would become of these events, and why. Nothing is stored or sent.
+
+use super::FAILED;
+use crate::attribution::Attribution;
+use crate::clock::{Clock, Time};
+use crate::config::{self, Config};
+use crate::destination::{Endpoint, Program, Request, Skip};
+use crate::links::{self, Links};
+use crate::metrics::Label;
+use crate::proxy::calls::judge::{Facts, Rules, judge};
+use crate::secret::Secrets;
+use crate::segment::referrer::Kept;
+use crate::segment::{CallKind, Envelope, Expect, View};
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Explain what becomes of events: which click they earn, what goes to Segment, what goes to impact.com
+///
+/// Reads one call or batch per line. No secret's value is needed; nothing is stored or sent. Exit codes: 0 fine,
+/// 1 a line was no event, 2 usage or configuration.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "selvedge.toml")]
+    config: PathBuf,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// When the events arrive (ISO 8601); left out: their receivedAt, else sentAt, else now
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Time>,
+    /// Look links and first sightings up in the store; no node may be running on it
+    #[arg(long)]
+    with_store: bool,
+    /// The events, one per line; left out: standard input
+    events: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Format {
+    /// For people: every parameter with its source
+    Text,
+    /// For machines: one JSON object per call and line
+    Json,
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    Time::parse(text).ok_or_else(|| "expected a date and time with offset, such as 2026-11-24T12:00:00Z".to_owned())
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let loaded = match config::load(&arguments.config, Secrets::Optional) {
+        Ok(loaded) => loaded,
+        Err(faults) => return super::refuse(&faults.to_text()),
+    };
+    let input: Box<dyn BufRead> = match &arguments.events {
+        None => Box::new(io::stdin().lock()),
+        Some(path) => match File::open(path) {
+            Ok(file) => Box::new(BufReader::new(file)),
+            Err(error) => return super::refuse(&format!("{}: {error}\n", path.display())),
+        },
+    };
+    let links = match arguments.with_store.then(|| open_links(&loaded.config)).transpose() {
+        Ok(links) => links,
+        Err(message) => return super::refuse(&message),
+    };
+    let explainer = Explainer::new(&loaded.config, links, arguments);
+    match explainer.explain_all(input, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) | Err(_) => ExitCode::from(FAILED),
+    }
+}
+
+fn open_links(config: &Config) -> Result<Links, String> {
+    let clock = Clock::System;
+    let store = crate::store::Store::open(&config.store, clock.clone()).map_err(|error| format!("{error}\n"))?;
+    let settings = links::Settings { window: config.click.window, policy: config.click.policy };
+    Ok(Links::new(store, settings, clock))
+}
+
+struct Explainer<'a> {
+    rules: Rules,
+    links: Option<Links>,
+    arguments: &'a Arguments,
+}
+
+impl<'a> Explainer<'a> {
+    fn new(config: &Config, links: Option<Links>, arguments: &'a Arguments) -> Self {
+        let rules = Rules::new(config.click.clone(), config.segment.clone(), config.impact.clone());
+        Self { rules, links, arguments }
+    }
+
+    /// Explains every line; answers whether all of them were events.
+    fn explain_all(&self, input: impl BufRead, out: &mut impl Write) -> io::Result<bool> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let mut all_fine = true;
+        for line in input.split(b'\n') {
+            let line = line?;
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            for explained in runtime.block_on(self.explain(line.trim_ascii())) {
+                all_fine &= explained.is_ok();
+                self.print(explained, out)?;
+            }
+        }
+        out.flush()?;
+        Ok(all_fine)
+    }
+
+    fn print(&self, explained: Result<Explained, String>, out: &mut impl Write) -> io::Result<()> {
+        match (explained, self.arguments.format) {
+            (Ok(explained), Format::Json) => writeln!(out, "{}", explained.json()),
+            (Ok(explained), Format::Text) => out.write_all(explained.text().as_bytes()),
+            (Err(error), Format::Json) => writeln!(out, "{}", json!({ "error": error })),
+            (Err(error), Format::Text) => writeln!(out, "error: {error}\n"),
+        }
+    }
+
+    /// Explains the call or the calls of one line.
+    async fn explain(&self, line: &[u8]) -> Vec<Result<Explained, String>> {
+        let (expect, count) = match expected(line) {
+            Ok(expected) => expected,
+            Err(error) => return vec![Err(error)],
+        };
+        let envelope = match Envelope::read(line, expect, &self.rules.names) {
+            Ok(envelope) => envelope,
+            Err(untouched) => return vec![Err(format!("goes on untouched: {}", untouched.label()))],
+        };
+        let write_key = envelope.write_key();
+        let mut explained = Vec::new();
+        for view in envelope.calls() {
+            explained.push(Ok(self.explain_call(&view, write_key.as_deref()).await));
+        }
+        let no_calls = count.saturating_sub(explained.len());
+        explained.extend((0..no_calls).map(|_| Err("an item of the batch is no call: no object with a known type".to_owned())));
+        explained
+    }
+
+    async fn explain_call(&self, view: &View<'_>, write_key: Option<&str>) -> Explained {
+        let own = |text: Option<std::borrow::Cow<'_, str>>| text.and_then(|text| Time::parse(&text));
+        let arrival = self.arguments.at.or_else(|| own(view.received_at())).or_else(|| own(view.sent_at()));
+        let facts = Facts {
+            arrival: arrival.unwrap_or_else(|| Clock::System.now()),
+            carried: None,
+            visitor: None,
+            write_key,
+            space: self.rules.space(write_key, "default"),
+        };
+        let judged = judge(view, &facts, &self.rules, self.links.as_ref()).await;
+        let goes_on = view.value(judged.edits());
+        Explained {
+            message_id: view.message_id().map(Into::into),
+            call: view.event().filter(|_| view.kind == CallKind::Track).map_or_else(|| view.kind.label().to_owned(), Into::into),
+            referrer: goes_on.as_ref().and_then(|call| call.pointer("/context/referrer")).filter(|r| r.is_object()).cloned(),
+            targets: judged.requests.iter().map(|(program, request)| self.target(program, request.endpoint)).collect(),
+            attribution: judged.attribution,
+            kept: judged.referrer.map(|referrer| referrer.map(drop)),
+            requests: judged.requests,
+            skipped: judged.skipped,
+        }
+    }
+
+    fn target(&self, program: &str, endpoint: Endpoint) -> (&'static str, String) {
+        Program::named(program, &self.rules.impact).map(|program| program.target(endpoint)).unwrap_or_default()
+    }
+}
+
+/// What a line is expected to hold, and how many calls.
+fn expected(line: &[u8]) -> Result<(Expect, usize), String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))?;
+    let Value::Object(object) = value else { return Err("not an event: expected a JSON object".to_owned()) };
+    if let Some(Value::Array(items)) = object.get("batch") {
+        return Ok((Expect::Batch, items.len()));
+    }
+    match object.get("type").and_then(Value::as_str) {
+        None => Err("not an event: it has no \"type\"".to_owned()),
+        Some(kind) => CallKind::parse(kind).map(|kind| (Expect::One(kind), 1)).ok_or_else(|| {
+            format!("not an event: type {kind:?}; expected track, page, screen, identify, group or alias")
+        }),
+    }
+}
+
+/// One call, explained.
+struct Explained {
+    message_id: Option<String>,
+    call: String,
+    referrer: Option<Value>,
+    targets: Vec<(&'static str, String)>,
+    attribution: Option<Attribution>,
+    kept: Option<Result<(), Kept>>,
+    requests: Vec<(String, Request)>,
+    skipped: Vec<(String, Skip)>,
+}
+
+impl Explained {
+    fn json(&self) -> Value {
+        let attribution = self.attribution.as_ref().map(|Attribution { click, basis }| {
+            json!({ "click_id": click.id.as_str(), "basis": basis.label() })
+        });
+        let deliveries: Vec<Value> = self.deliveries().map(|(program, request, (method, url))| {
+            let params: Map<String, Value> = request.params.iter().map(|p| (p.name.to_string(), p.value.clone().into())).collect();
+            json!({ "program": program, "endpoint": endpoint(request), "method": method, "url": url, "params": params })
+        }).collect();
+        let skipped: Vec<Value> = self.skipped.iter()
+            .map(|(program, skip)| json!({ "program": program, "reason": skip.label() }))
+            .collect();
+        json!({
+            "message_id": self.message_id,
+            "attribution": attribution,
+            "referrer": self.referrer,
+            "deliveries": deliveries,
+            "skipped": skipped,
+        })
+    }
+
+    fn deliveries(&self) -> impl Iterator<Item = (&str, &Request, &(&'static str, String))> {
+        self.requests.iter().zip(&self.targets).map(|((program, request), target)| (program.as_str(), request, target))
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{} ({})\n", self.call, self.message_id.as_deref().unwrap_or("no messageId"));
+        match &self.attribution {
+            None => text.push_str("  click      none: no evidence in the call\n"),
+            Some(Attribution { click, basis }) => text.push_str(&format!("  click      {} ({})\n", click.id.as_str(), basis.label())),
+        }
+        let referrer = self.referrer.as_ref().map_or_else(|| "none".to_owned(), Value::to_string);
+        let written = match &self.kept {
+            Some(Ok(())) => "written by Selvedge".to_owned(),
+            Some(Err(kept)) => format!("as it came: {}", kept.label()),
+            None => "as it came".to_owned(),
+        };
+        text.push_str(&format!("  referrer   {referrer} ({written})\n"));
+        for (program, request, (method, url)) in self.deliveries() {
+            text.push_str(&format!("  {program}: {} {method} {url}\n", endpoint(request)));
+            let width = request.params.iter().map(|param| param.name.len()).max().unwrap_or(0);
+            for param in &request.params {
+                text.push_str(&format!("    {:width$}  {}  ← {}\n", param.name, param.value, param.source));
+            }
+        }
+        for (program, skip) in &self.skipped {
+            text.push_str(&format!("  {program}: nothing is delivered: {}\n", skip.label()));
+        }
+        text.push('\n');
+        text
+    }
+}
+
+/// The guide's name of a request's endpoint.
+fn endpoint(request: &Request) -> &'static str {
+    match request.endpoint {
+        Endpoint::Conversions => "Conversions",
+        Endpoint::PageLoad => "PageLoad",
+    }
+}

@@ -1,0 +1,138 @@
+//! What comes after an attempt.
+
+use crate::destination::{Outcome, Trouble};
+use crate::metrics::Label;
+use std::time::Duration;
+
+/// The first retry comes within this; each later one may wait twice as long.
+const BACKOFF_BASE: Duration = Duration::from_secs(1);
+/// The longest backoff: a destination that is back is found within minutes, and one that is not costs a request per
+/// delivery every few minutes.
+const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// How long a delivery is tried. Longer than any outage so far; a conversion older than that needs a person.
+pub const AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// The longest wait that a destination can ask for; a mistaken header must not put deliveries to sleep for days.
+pub const AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Somebody must correct the credentials, so there is no hurry …
+const UNAUTHORIZED_MIN: Duration = Duration::from_secs(60);
+/// … but when it is done, what waits should go out soon.
+const UNAUTHORIZED_MAX: Duration = Duration::from_secs(300);
+
+/// What comes next for a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It is made.
+    Done,
+    /// It is tried again, after this.
+    Again(Duration),
+    /// It is given up.
+    Dead(Reason),
+}
+
+/// Why a delivery is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The destination refused it.
+    Refused,
+    /// It may have been taken, and a second one could become a second action.
+    Ambiguous,
+    /// It was tried for [`AGE_MAX`].
+    Expired,
+}
+
+impl Label for Reason {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Ambiguous => "ambiguous",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Decides what follows on `outcome` of the attempt number `attempt` (the first is 1) at a delivery that is `age` old.
+/// `jitter` is drawn from 0 (included) to 1 (excluded).
+pub fn next(outcome: &Outcome, attempt: u32, age: Duration, unrepeatable: bool, jitter: f64) -> Step {
+    let wait = match outcome {
+        Outcome::Accepted { .. } => return Step::Done,
+        Outcome::Refused { .. } => return Step::Dead(Reason::Refused),
+        Outcome::Retry { why, .. } if unrepeatable && may_have_been_taken(*why) => return Step::Dead(Reason::Ambiguous),
+        Outcome::Retry { after, .. } => after.unwrap_or_default().min(AFTER_MAX) + backoff(attempt).mul_f64(jitter),
+        Outcome::Unauthorized { .. } => UNAUTHORIZED_MIN + (UNAUTHORIZED_MAX - UNAUTHORIZED_MIN).mul_f64(jitter),
+    };
+    if age >= AGE_MAX { Step::Dead(Reason::Expired) } else { Step::Again(wait) }
+}
+
+/// After a 429 or without a connection it surely was not; a server that failed may have failed after it took it.
+fn may_have_been_taken(why: Trouble) -> bool {
+    match why {
+        Trouble::ServerError | Trouble::MaybeSent => true,
+        Trouble::RateLimited | Trouble::NotSent => false,
+    }
+}
+
+/// The longest wait after an attempt; the wait itself is drawn from all of it (full jitter), so that what failed
+/// together does not come back together.
+fn backoff(attempt: u32) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(16);
+    (BACKOFF_BASE * (1 << doublings)).min(BACKOFF_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const WEEK: Duration = AGE_MAX;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn trouble(why: Trouble, after: Option<u64>) -> Outcome {
+        Outcome::Retry { why, detail: "so it is".to_owned(), after: after.map(seconds) }
+    }
+
+    #[test]
+    fn what_follows_on_what() {
+        use Reason::{Ambiguous, Expired, Refused};
+        use Step::{Again, Dead, Done};
+        use Trouble::{MaybeSent, NotSent, RateLimited, ServerError};
+        let accepted = Outcome::Accepted { receipt: None };
+        let refused = Outcome::Refused { status: 400, detail: "OrderId: missing".to_owned() };
+        let unauthorized = Outcome::Unauthorized { status: 401, detail: "no".to_owned() };
+        let (once, many) = (true, false);
+        for (outcome, attempt, age, unrepeatable, jitter, expected) in [
+            (accepted.clone(), 1, HOUR, many, 0.5, Done),
+            (accepted, 9, WEEK * 2, once, 0.5, Done),
+            (refused.clone(), 1, HOUR, many, 0.5, Dead(Refused)),
+            (refused, 1, WEEK, once, 0.5, Dead(Refused)),
+            // Full jitter, twice as long each time, up to five minutes.
+            (trouble(ServerError, None), 1, HOUR, many, 0.0, Again(seconds(0))),
+            (trouble(ServerError, None), 1, HOUR, many, 0.5, Again(Duration::from_millis(500))),
+            (trouble(ServerError, None), 2, HOUR, many, 0.5, Again(seconds(1))),
+            (trouble(NotSent, None), 5, HOUR, many, 0.5, Again(seconds(8))),
+            (trouble(MaybeSent, None), 10, HOUR, many, 0.5, Again(seconds(150))),
+            (trouble(MaybeSent, None), u32::MAX, HOUR, many, 0.5, Again(seconds(150))),
+            (trouble(ServerError, None), 0, HOUR, many, 0.5, Again(Duration::from_millis(500))),
+            // What the destination asks for, up to an hour, and a little more.
+            (trouble(RateLimited, Some(30)), 1, HOUR, many, 0.0, Again(seconds(30))),
+            (trouble(RateLimited, Some(30)), 2, HOUR, many, 0.5, Again(seconds(31))),
+            (trouble(ServerError, Some(86_400)), 1, HOUR, many, 0.0, Again(HOUR)),
+            // Nobody's delivery dies of wrong credentials before its time.
+            (unauthorized.clone(), 1, HOUR, many, 0.0, Again(seconds(60))),
+            (unauthorized.clone(), 500, WEEK - seconds(1), once, 0.5, Again(seconds(180))),
+            (unauthorized, 500, WEEK, many, 0.5, Dead(Expired)),
+            (trouble(NotSent, None), 500, WEEK, many, 0.5, Dead(Expired)),
+            // What cannot be repeated.
+            (trouble(MaybeSent, None), 1, HOUR, once, 0.0, Dead(Ambiguous)),
+            (trouble(ServerError, None), 1, HOUR, once, 0.0, Dead(Ambiguous)),
+            (trouble(ServerError, None), 1, WEEK, once, 0.0, Dead(Ambiguous)),
+            (trouble(NotSent, None), 1, HOUR, once, 0.0, Again(seconds(0))),
+            (trouble(RateLimited, Some(5)), 1, HOUR, once, 0.0, Again(seconds(5))),
+        ] {
+            let step = next(&outcome, attempt, age, unrepeatable, jitter);
+            assert_eq!(step, expected, "{outcome:?}, attempt {attempt}, age {age:?}, unrepeatable {unrepeatable}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The worker: due → lease → send → what comes next.
+
+use super::Pacing;
+use super::retry::{self, Step};
+use crate::clock::{Clock, Time};
+use crate::destination::{Outcome, Trouble};
+use crate::metrics::Label;
+use crate::outbox::{Delivery, DeliveryId, Lane, Outbox, Touched};
+use crate::store::CommitError;
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How many deliveries are under way at once: at 300 ms each, a hundred a second, which empties a day's backlog of a
+/// large shop in minutes and is no burden to the destination.
+const UNDER_WAY_MAX: usize = 32;
+/// How long a lease lasts; more than twice what an attempt can take.
+const LEASE: Duration = Duration::from_secs(300);
+/// What an attempt may take, if the destination's own time limits should fail to end it.
+const ATTEMPT_MAX: Duration = Duration::from_secs(120);
+/// How often the outbox is looked at though nothing announces itself; it also bounds how late a changed machine clock
+/// is noticed.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How long to wait before a store that refused is asked again.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// What an attempt met with, for metrics and for those who watch.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The delivery, as it was leased: `attempts` includes this one.
+    pub delivery: &'a Delivery,
+    /// What the destination said.
+    pub outcome: &'a Outcome,
+    /// What comes next.
+    pub step: &'a Step,
+    /// How long the attempt took.
+    pub took: Duration,
+}
+
+/// Delivers what is due. `S` sends one delivery and answers what became of it; `O` is told of each attempt.
+pub struct Worker<S, O> {
+    outbox: Outbox,
+    clock: Clock,
+    send: S,
+    observe: O,
+    pacing: Mutex<Pacing>,
+    /// A lease that ends while the store refuses the result must not start a second attempt.
+    under_way: Mutex<HashSet<DeliveryId>>,
+}
+
+impl<S, O, F> Worker<S, O>
+where
+    S: Fn(Delivery) -> F + Send + Sync + 'static,
+    F: Future<Output = Outcome> + Send + 'static,
+    O: Fn(&Report<'_>) + Send + Sync + 'static,
+{
+    /// A worker for an outbox. `send` must not need more than two minutes; `observe` must be quick.
+    pub fn new(outbox: Outbox, send: S, observe: O, clock: Clock) -> Self {
+        Self { outbox, clock, send, observe, pacing: Mutex::default(), under_way: Mutex::default() }
+    }
+
+    /// Delivers until `stop` is cancelled, then finishes what is under way, for `grace` at most. What is not finished
+    /// by then keeps its lease, which is released when the store is opened again.
+    pub async fn run(self, stop: CancellationToken, grace: Duration) {
+        let worker = Arc::new(self);
+        let mut under_way = JoinSet::new();
+        while !stop.is_cancelled() {
+            let wait = worker.clone().start_due(&mut under_way).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = worker.outbox.news(), if under_way.len() < UNDER_WAY_MAX => {}
+                Some(finished) = under_way.join_next() => complain(finished),
+                () = tokio::time::sleep(wait), if under_way.len() < UNDER_WAY_MAX => {}
+            }
+            while let Some(finished) = under_way.try_join_next() {
+                complain(finished);
+            }
+        }
+        let rest = async {
+            while let Some(finished) = under_way.join_next().await {
+                complain(finished);
+            }
+        };
+        if tokio::time::timeout(grace, rest).await.is_err() {
+            tracing::warn!(deliveries = under_way.len(), "stopped before these deliveries had an answer; they go out after the start");
+        }
+    }
+
+    /// Leases what is due and starts it; how long there will be nothing to start.
+    async fn start_due(self: Arc<Self>, under_way: &mut JoinSet<()>) -> Duration {
+        let room = u32::try_from(UNDER_WAY_MAX.saturating_sub(under_way.len())).unwrap_or(0);
+        let now = self.clock.now();
+        let (paused, pause_ends) = {
+            let mut pacing = lock(&self.pacing);
+            (pacing.paused(now), pacing.next_end())
+        };
+        match self.lease_due(room, paused).await {
+            Ok(leased) => {
+                for delivery in leased {
+                    under_way.spawn(self.clone().attempt(delivery));
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no deliveries could be taken from the outbox");
+                return STORE_RETRY;
+            }
+        }
+        self.until_next(pause_ends).await
+    }
+
+    /// Asks before it takes: to take is a commit.
+    async fn lease_due(&self, room: u32, paused: Vec<Lane>) -> Result<Vec<Delivery>, CommitError> {
+        let now = self.clock.now();
+        let due = self.outbox.next_due(paused.clone()).await.map_err(|error| CommitError::Failed(error.to_string()))?;
+        if room == 0 || due.is_none_or(|due| due > now) {
+            return Ok(Vec::new());
+        }
+        self.outbox.lease(room, now.plus(LEASE), paused).await
+    }
+
+    async fn until_next(&self, pause_ends: Option<Time>) -> Duration {
+        let now = self.clock.now();
+        let paused = lock(&self.pacing).paused(now);
+        let due = self.outbox.next_due(paused).await.unwrap_or_default();
+        let next = [due, pause_ends].into_iter().flatten().min();
+        next.map_or(LOOK_EVERY, |next| next.since(now).min(LOOK_EVERY))
+    }
+
+    /// One attempt, unless there is one already.
+    async fn attempt(self: Arc<Self>, delivery: Delivery) {
+        let id = delivery.id;
+        if lock(&self.under_way).insert(id) {
+            self.carry_out(delivery).await;
+            lock(&self.under_way).remove(&id);
+        }
+    }
+
+    /// From sending to the record of what became of it.
+    async fn carry_out(&self, delivery: Delivery) {
+        let begun = Instant::now();
+        let outcome = tokio::time::timeout(ATTEMPT_MAX, (self.send)(delivery.clone())).await.unwrap_or_else(|_| Outcome::Retry {
+            why: Trouble::MaybeSent,
+            detail: format!("no answer within {} s", ATTEMPT_MAX.as_secs()),
+            after: None,
+        });
+        let took = begun.elapsed();
+        let now = self.clock.now();
+        let request = &delivery.request;
+        lock(&self.pacing).note(&request.program, request.endpoint, &outcome, now);
+        let age = now.since(delivery.created);
+        let step = retry::next(&outcome, delivery.attempts, age, request.unrepeatable, fastrand::f64());
+        (self.observe)(&Report { delivery: &delivery, outcome: &outcome, step: &step, took });
+        // A result that is not on record means a second delivery, so the store is asked until it takes it.
+        while let Err(error) = self.record(&delivery, &outcome, &step).await {
+            if matches!(error, CommitError::Closed | CommitError::Unavailable(_)) {
+                return;
+            }
+            tokio::time::sleep(STORE_RETRY).await;
+        }
+    }
+
+    async fn record(&self, delivery: &Delivery, outcome: &Outcome, step: &Step) -> Result<(), CommitError> {
+        let id = delivery.id;
+        let touched = match step {
+            Step::Done => self.outbox.done(id, receipt(outcome)).await?,
+            Step::Again(after) => self.outbox.again(id, self.clock.now().plus(*after), words(outcome)).await?,
+            Step::Dead(reason) => self.outbox.dead(id, reason.label(), words(outcome)).await?,
+        };
+        if touched != Touched::Done {
+            tracing::warn!(delivery = %id, ?touched, "the result of an attempt came too late to be recorded");
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn receipt(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Accepted { receipt } => receipt.clone(),
+        Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::Unauthorized { .. } => None,
+    }
+}
+
+/// What a delivery's record says of an attempt.
+fn words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accepted { .. } => String::new(),
+        Outcome::Retry { detail, .. } => detail.clone(),
+        Outcome::Refused { status, detail } | Outcome::Unauthorized { status, detail } => format!("{status}: {detail}"),
+    }
+}
+
+fn complain(finished: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = finished {
+        tracing::error!(%error, "an attempt to deliver broke off");
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

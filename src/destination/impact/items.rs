@@ -1,0 +1,45 @@
+//! The items of an order: the guide's `Item…{i}` rows and the Custom Mapping for Products.
+
+use super::super::Param;
+use super::table::ITEM;
+use super::{path, value};
+use serde_json::Value;
+
+/// The parameters of all products, numbered from 1.
+///
+/// `custom` replaces or adds rows: impact.com's name without the number, and a path inside the product. An entry that is
+/// no object has no parameters, but keeps its number.
+pub(super) fn params(products: &[Value], custom: &[(String, String)]) -> Vec<Param> {
+    (1..).zip(products).flat_map(|(number, product)| one(product, number, custom)).collect()
+}
+
+fn one(product: &Value, number: usize, custom: &[(String, String)]) -> Vec<Param> {
+    if !product.is_object() {
+        return Vec::new();
+    }
+    let param = |name: &str, inner: &str, origin: &str| {
+        Some(Param {
+            name: numbered(name, number).into(),
+            value: value::text(path::find(product, inner)?)?,
+            source: format!("{origin}properties.products[{}].{inner}", number - 1).into(),
+        })
+    };
+    let custom_of = |name: &str| {
+        let (_, inner) = custom.iter().find(|(renamed, _)| renamed == name)?;
+        param(name, inner, "custom: ")
+    };
+    // impact.com takes the price of one or the subtotal of all, never both.
+    let subtotal = custom_of("ItemSubTotal").is_some();
+    let rows = ITEM.iter().filter(|(name, _)| !(subtotal && *name == "ItemPrice"));
+    let mapped = rows.filter_map(|(name, inner)| custom_of(name).or_else(|| param(name, inner, "")));
+    let added = custom.iter().filter(|(name, _)| !ITEM.iter().any(|(row, _)| row == name));
+    mapped.chain(added.filter_map(|(name, inner)| param(name, inner, "custom: "))).collect()
+}
+
+/// The name with the item's number: at its end, or before the `_` of `ItemText_1`.
+fn numbered(name: &str, number: usize) -> String {
+    match name.split_once('_') {
+        Some((before, after)) => format!("{before}{number}_{after}"),
+        None => format!("{name}{number}"),
+    }
+}

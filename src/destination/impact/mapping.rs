@@ -1,0 +1,354 @@
+//! From a Segment call to a request of impact.com's: the guide, to the letter.
+//!
+//! **Invariant:** nothing here reads a clock, a socket or a file; the same call, settings and click map the same way.
+
+use super::super::{Endpoint, Order, Param, Request, Skip, Subject};
+use super::config::{Config, Mode, Program};
+use super::table::{PAGE, Row, Rule, TRACK};
+use super::{date, email, items, path, value};
+use crate::segment::CallKind;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// impact.com makes up an order ID where it reads this: only for an event that has nothing of its own.
+const ORDER_ID_MACRO: &str = "IR_AN_64_TS";
+/// `EventCode` of every install.
+const INSTALL: &str = "INSTALL";
+/// `context.ip` of a site that wants no address recorded.
+const NO_ADDRESS: &str = "0.0.0.0";
+
+impl Program {
+    /// Maps a call, or says why this program takes nothing from it.
+    ///
+    /// # Errors
+    /// A [`Skip`]: nothing is wrong, there is nothing to deliver.
+    pub fn map(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
+        if shared.mode == Mode::Segment {
+            return Err(Skip::SegmentDelivers);
+        }
+        if !subject.call.is_object() {
+            return Err(Skip::Unreadable);
+        }
+        subject.sources.admit(subject.call, subject.write_key, self.sources.as_deref())?;
+        let plan = self.plan(subject)?;
+        let platform = Platform::of(subject.call);
+        Ok(Mapper { program: self, shared, subject, plan, platform }.request())
+    }
+
+    /// What becomes of a call. An event in several lists: Install, then Action, then PageLoad.
+    fn plan<'a>(&self, subject: &Subject<'a>) -> Result<Plan<'a>, Skip> {
+        let page_load_if = |enabled, otherwise| if enabled { Ok(Plan::PageLoad) } else { Err(otherwise) };
+        match subject.kind {
+            CallKind::Track => self.track_plan(subject.call),
+            CallKind::Page => page_load_if(self.enable_page_events, Skip::PageDisabled),
+            CallKind::Screen => page_load_if(self.enable_screen_events, Skip::ScreenDisabled),
+            CallKind::Identify => page_load_if(self.enable_identify_events, Skip::IdentifyDisabled),
+            CallKind::Group | CallKind::Alias => Err(Skip::KindNotMapped),
+        }
+    }
+
+    fn track_plan<'a>(&self, call: &'a Value) -> Result<Plan<'a>, Skip> {
+        let event = call.get("event").and_then(Value::as_str).filter(|name| !name.is_empty());
+        let event = event.ok_or(Skip::NoEventName)?;
+        let is_in = |names: &[String]| names.iter().any(|name| name == event);
+        if is_in(&self.install_event_names) {
+            Ok(Plan::Install { event })
+        } else if is_in(&self.action_event_names) {
+            Ok(Plan::Action { event })
+        } else if is_in(&self.page_load_event_names) {
+            Ok(Plan::PageLoad)
+        } else {
+            Err(Skip::EventNotListed)
+        }
+    }
+}
+
+/// What a call becomes.
+#[derive(Clone, Copy)]
+enum Plan<'a> {
+    Install { event: &'a str },
+    Action { event: &'a str },
+    PageLoad,
+}
+
+impl Plan<'_> {
+    fn endpoint(self) -> Endpoint {
+        match self {
+            Self::Install { .. } | Self::Action { .. } => Endpoint::Conversions,
+            Self::PageLoad => Endpoint::PageLoad,
+        }
+    }
+
+    fn table(self) -> &'static [Row] {
+        match self.endpoint() {
+            Endpoint::Conversions => TRACK,
+            Endpoint::PageLoad => PAGE,
+        }
+    }
+}
+
+/// The platform of the app that sent a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Platform {
+    Ios,
+    Android,
+    Unknown,
+}
+
+impl Platform {
+    /// From `context.device.type`, else `context.os.name`: the first of them that names one.
+    fn of(call: &Value) -> Self {
+        let named = ["context.device.type", "context.os.name"].into_iter().map(|place| {
+            let name = path::find(call, place).and_then(Value::as_str).unwrap_or_default();
+            match name.to_ascii_lowercase().as_str() {
+                "ios" | "ipados" | "iphone os" => Self::Ios,
+                "android" => Self::Android,
+                _ => Self::Unknown,
+            }
+        });
+        named.into_iter().find(|platform| *platform != Self::Unknown).unwrap_or(Self::Unknown)
+    }
+}
+
+/// A value and where it came from.
+type Found = (String, Cow<'static, str>);
+
+struct Mapper<'a> {
+    program: &'a Program,
+    shared: &'a Config,
+    subject: &'a Subject<'a>,
+    plan: Plan<'a>,
+    platform: Platform,
+}
+
+impl Mapper<'_> {
+    fn request(&self) -> Request {
+        let mut params = self.rows();
+        self.add_custom(&mut params);
+        if self.shared.also_send_current_names {
+            add_current_names(&mut params);
+        }
+        let order_id = value_of(&params, "OrderId");
+        let unrepeatable = order_id == Some(ORDER_ID_MACRO);
+        let order = match order_id {
+            Some(id) if !unrepeatable => self.event_type(&params).map(|event_type| Order { id: id.into(), event_type }),
+            _ => None,
+        };
+        Request { endpoint: self.plan.endpoint(), params, order, unrepeatable }
+    }
+
+    /// The table, read top to bottom; a custom mapping that leads to a value goes before a row's own rule.
+    fn rows(&self) -> Vec<Param> {
+        let mut params = Vec::new();
+        for row in self.plan.table() {
+            if let Rule::Items = row.rule {
+                params.extend(items::params(
+                    self.products().unwrap_or_default(),
+                    &self.program.custom_mapping_for_products,
+                ));
+            } else if let Some((value, source)) = self.custom(row.name).or_else(|| self.by_rule(row.rule))
+                && self.may_go(row.name, &value)
+            {
+                params.push(Param { name: row.name.into(), value, source });
+            }
+        }
+        params
+    }
+
+    /// Custom mappings of names that are in no row: simply added (to an item's parameter: instead of it).
+    fn add_custom(&self, params: &mut Vec<Param>) {
+        for (name, _) in &self.program.custom_parameter_mapping {
+            if self.plan.table().iter().any(|row| row.name == name) {
+                continue;
+            }
+            let Some((value, source)) = self.custom(name).filter(|(value, _)| self.may_go(name, value)) else {
+                continue;
+            };
+            match params.iter_mut().find(|param| param.name == *name) {
+                Some(param) => (param.value, param.source) = (value, source),
+                None => params.push(Param { name: name.clone().into(), value, source }),
+            }
+        }
+    }
+
+    fn custom(&self, name: &str) -> Option<Found> {
+        let (_, path) = self.program.custom_parameter_mapping.iter().find(|(renamed, _)| renamed == name)?;
+        let found = path::find(self.subject.call, path)?;
+        // However the name is spelt, an address never goes out plain.
+        let value = if name.eq_ignore_ascii_case("CustomerEmail") { self.hashed(found) } else { value::text(found) };
+        Some((value?, format!("custom: {path}").into()))
+    }
+
+    fn by_rule(&self, rule: Rule) -> Option<Found> {
+        match rule {
+            Rule::Path(path) | Rule::CustomerId(path) => self.at(path),
+            Rule::First(paths) => self.first(paths),
+            Rule::AppleOnly(path) => {
+                if self.platform == Platform::Android {
+                    None
+                } else {
+                    self.at(path)
+                }
+            }
+            Rule::GoogleId(path) => self.at(path).or_else(|| self.android_advertising_id()),
+            Rule::Email(paths) => self.email(paths),
+            Rule::OrderId(paths) => self.first(paths).or_else(|| Some((ORDER_ID_MACRO.into(), "constant".into()))),
+            Rule::PostDiscount(path) => {
+                if self.products().is_some() {
+                    None
+                } else {
+                    self.at(path)
+                }
+            }
+            Rule::IpAddress(path) => self.at(path).or_else(|| self.visitor_ip()),
+            Rule::UserAgent(path) => self.at(path).or_else(|| self.visitor_user_agent()),
+            Rule::EventDate(path) => Some(self.event_date(path)),
+            Rule::EventTypeCode => self.event_type_code(),
+            Rule::EventCode => matches!(self.plan, Plan::Install { .. }).then(|| (INSTALL.into(), "constant".into())),
+            Rule::EventTypeId => self.event_type_id(),
+            Rule::CampaignId => Some((self.program.campaign_id.clone(), "settings.campaignId".into())),
+            Rule::ClickId => self.click_id(),
+            Rule::AppId(path) => self.app_id().or_else(|| self.at(path)),
+            Rule::Items => None,
+        }
+    }
+
+    fn at(&self, path: &'static str) -> Option<Found> {
+        Some((value::text(path::find(self.subject.call, path)?)?, path.into()))
+    }
+
+    fn first(&self, paths: &[&'static str]) -> Option<Found> {
+        let value = |path: &'static str| value::truthy_text(path::find(self.subject.call, path)?);
+        paths.iter().find_map(|path| Some((value(path)?, (*path).into())))
+    }
+
+    /// `None` where the call has no products: the guide's `undefined`. An empty list is defined.
+    fn products(&self) -> Option<&[Value]> {
+        path::find(self.subject.call, "properties.products")?.as_array().map(Vec::as_slice)
+    }
+
+    /// Departs from the guide's letter, which would send an Android advertising ID as `AppleIfa`.
+    fn android_advertising_id(&self) -> Option<Found> {
+        if self.platform == Platform::Android { self.at("context.device.advertisingId") } else { None }
+    }
+
+    fn email(&self, paths: &[&'static str]) -> Option<Found> {
+        let identify: &[&'static str] = match self.subject.kind {
+            CallKind::Identify => &["traits.email"],
+            _ => &[],
+        };
+        let hash = |path: &'static str| self.hashed(path::find(self.subject.call, path)?);
+        paths.iter().chain(identify).find_map(|path| Some((hash(path)?, (*path).into())))
+    }
+
+    fn hashed(&self, address: &Value) -> Option<String> {
+        email::hashed(address, self.shared.email_normalization)
+    }
+
+    fn visitor_ip(&self) -> Option<Found> {
+        Some((self.subject.visitor?.ip?.to_string(), "visitor".into()))
+    }
+
+    fn visitor_user_agent(&self) -> Option<Found> {
+        let agent = self.subject.visitor?.user_agent.clone()?;
+        (!agent.is_empty()).then(|| (agent, "visitor".into()))
+    }
+
+    fn event_date(&self, path: &str) -> Found {
+        let timestamp = path::find(self.subject.call, path);
+        let (date, source) = date::event_date(timestamp, self.subject.sent_at, self.subject.arrival);
+        (date, source.into())
+    }
+
+    fn event_type_code(&self) -> Option<Found> {
+        match self.plan {
+            Plan::Install { event } | Plan::Action { event } => Some((event.into(), "event".into())),
+            Plan::PageLoad => None,
+        }
+    }
+
+    fn event_type_id(&self) -> Option<Found> {
+        let Plan::Action { event } = self.plan else {
+            return None;
+        };
+        let own = self.program.event_type_ids.iter().find(|(name, id)| name == event && !id.is_empty());
+        match own {
+            Some((_, id)) => Some((id.clone(), "settings.eventTypeIds".into())),
+            None => setting(self.program.event_type_id.as_ref(), "settings.eventTypeId"),
+        }
+    }
+
+    fn click_id(&self) -> Option<Found> {
+        if self.plan.endpoint() == Endpoint::PageLoad && !self.shared.send_click_id_on_page_load {
+            return None;
+        }
+        let id = self.subject.click?.id.as_str();
+        let said = path::find(self.subject.call, "context.referrer.id").and_then(Value::as_str) == Some(id);
+        Some((id.to_owned(), if said { "context.referrer.id" } else { "attribution" }.into()))
+    }
+
+    fn app_id(&self) -> Option<Found> {
+        match self.platform {
+            Platform::Ios => setting(self.program.ios_app_id.as_ref(), "settings.iosAppId"),
+            Platform::Android => setting(self.program.android_app_id.as_ref(), "settings.androidAppId"),
+            Platform::Unknown => None,
+        }
+    }
+
+    /// Conditions on a value, wherever it came from.
+    fn may_go(&self, name: &str, value: &str) -> bool {
+        match name {
+            "CustomerId" => self.plan.endpoint() == Endpoint::Conversions || is_identifier(value),
+            "IpAddress" => value != NO_ADDRESS,
+            _ => true,
+        }
+    }
+
+    /// What impact.com counts as the event type when it looks for duplicates.
+    fn event_type(&self, params: &[Param]) -> Option<String> {
+        let code = match self.plan {
+            Plan::Install { .. } => "EventCode",
+            Plan::Action { .. } => "EventTypeCode",
+            Plan::PageLoad => return None,
+        };
+        value_of(params, "EventTypeId").or_else(|| value_of(params, code)).map(str::to_owned)
+    }
+}
+
+fn setting(value: Option<&String>, source: &'static str) -> Option<Found> {
+    value.filter(|text| !text.is_empty()).map(|text| (text.clone(), source.into()))
+}
+
+/// The guide's footnote on `CustomerId` in page loads: 7 or more characters, 3 or more of them distinct, no white space.
+fn is_identifier(text: &str) -> bool {
+    const CHARACTERS_MIN: usize = 7;
+    const DISTINCT_MIN: usize = 3;
+    let mut distinct: Vec<char> = Vec::with_capacity(DISTINCT_MIN);
+    for character in text.chars() {
+        if character.is_whitespace() {
+            return false;
+        }
+        if distinct.len() < DISTINCT_MIN && !distinct.contains(&character) {
+            distinct.push(character);
+        }
+    }
+    distinct.len() == DISTINCT_MIN && text.chars().count() >= CHARACTERS_MIN
+}
+
+/// Today's names of impact.com's, each right after the guide's name for the same thing.
+fn add_current_names(params: &mut Vec<Param>) {
+    for (guide, current) in [("AppleAdTrack", "TrackingConsent"), ("ImpactAppId", "PropertyId")] {
+        let Some(place) = params.iter().position(|param| param.name == guide) else {
+            continue;
+        };
+        if value_of(params, current).is_none()
+            && let Some(param) = params.get(place).cloned()
+        {
+            params.insert(place + 1, Param { name: current.into(), ..param });
+        }
+    }
+}
+
+fn value_of<'p>(params: &'p [Param], name: &str) -> Option<&'p str> {
+    params.iter().find(|param| param.name == name).map(|param| param.value.as_str())
+}

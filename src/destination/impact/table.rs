@@ -1,0 +1,144 @@
+//! The guide's two tables as data, row by row, in the guide's order.
+
+use Rule::{
+    AppId, AppleOnly, CampaignId, ClickId, CustomerId, Email, EventCode, EventDate, EventTypeCode, EventTypeId, First,
+    GoogleId, IpAddress, Items, OrderId, Path, PostDiscount, UserAgent,
+};
+
+/// One row: impact.com's parameter and where its value comes from.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) rule: Rule,
+}
+
+/// Where a row's value comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Rule {
+    /// One path of the call.
+    Path(&'static str),
+    /// The guide's `||`: the first path with a truthy value.
+    First(&'static [&'static str]),
+    /// One path, but never on Android: what the parameter identifies is an Apple device.
+    AppleOnly(&'static str),
+    /// One path; on Android, `context.device.advertisingId` stands in for it.
+    GoogleId(&'static str),
+    /// `||` over e-mail addresses, hashed. Identify calls have theirs in the top-level `traits` too.
+    Email(&'static [&'static str]),
+    /// One path; on page loads its value must look like an identifier (the guide's footnote).
+    CustomerId(&'static str),
+    /// `||` that ends in a macro of impact.com's.
+    OrderId(&'static [&'static str]),
+    /// One path, unless the call has products (footnote 4).
+    PostDiscount(&'static str),
+    /// One path, else the visitor's address.
+    IpAddress(&'static str),
+    /// One path, else the visitor's.
+    UserAgent(&'static str),
+    /// The call's time.
+    EventDate(&'static str),
+    /// The name of the track event.
+    EventTypeCode,
+    /// `INSTALL`, on installs.
+    EventCode,
+    /// The setting, on actions.
+    EventTypeId,
+    /// The setting.
+    CampaignId,
+    /// The click that the call earned (footnote 1).
+    ClickId,
+    /// The setting of the call's platform, else the path.
+    AppId(&'static str),
+    /// All rows of [`ITEM`], for each product.
+    Items,
+}
+
+const fn row(name: &'static str, rule: Rule) -> Row {
+    Row { name, rule }
+}
+
+const EMAIL: &[&str] = &["context.traits.email", "properties.email"];
+const DEVICE_OS: &[&str] = &["context.device.type", "context.os.name"];
+const ORDER_ID: &[&str] =
+    &["properties.orderId", "properties.order_id", "properties.transactionID", "properties.messageId", "messageId"];
+const REFERRING_URL: &[&str] = &["context.referrer.url", "context.page.referrer"];
+const PAGE_URL: &[&str] = &["context.page.url", "properties.url", "context.page.referrer", "context.referrer.url"];
+
+/// Track events parameter mapping reference: actions and installs.
+pub(super) const TRACK: &[Row] = &[
+    row("AppleAdTrack", Path("context.device.adTrackingEnabled")),
+    row("AppleIfa", AppleOnly("context.device.advertisingId")),
+    row("AppleIfv", AppleOnly("context.device.id")),
+    row("AppName", Path("context.app.name")),
+    row("AppPackage", Path("context.app.namespace")),
+    row("AppVer", Path("context.app.version")),
+    row("CampaignId", CampaignId),
+    row("ClickId", ClickId),
+    row("CurrencyCode", Path("properties.currency")),
+    row("CustomerEmail", Email(EMAIL)),
+    row("CustomerId", CustomerId("userId")),
+    row("CustomerStatus", Path("context.traits.status")),
+    row("CustomProfileId", Path("anonymousId")),
+    row("DeviceCarrier", Path("context.network.carrier")),
+    row("DeviceLocale", Path("context.locale")),
+    row("DeviceMfr", Path("context.device.manufacturer")),
+    row("DeviceModel", Path("context.device.model")),
+    row("DeviceOs", First(DEVICE_OS)),
+    row("DeviceOsVer", Path("context.os.version")),
+    row("EventCode", EventCode),
+    row("EventDate", EventDate("timestamp")),
+    row("EventTypeCode", EventTypeCode),
+    row("EventTypeId", EventTypeId),
+    row("GoogAId", GoogleId("properties.advertisingId")),
+    row("IpAddress", IpAddress("context.ip")),
+    row("Item…{i}", Items),
+    row("Latitude", Path("context.location.latitude")),
+    row("Longitude", Path("context.location.longitude")),
+    row("OrderDiscount", Path("properties.discount")),
+    row("OrderId", OrderId(ORDER_ID)),
+    row("OrderPromoCode", Path("properties.coupon")),
+    row("OrderShipping", Path("properties.shipping")),
+    row("OrderSubTotalPostDiscount", PostDiscount("properties.revenue")),
+    row("OrderTax", Path("properties.tax")),
+    row("ReferringUrl", First(REFERRING_URL)),
+    row("PageUrl", First(PAGE_URL)),
+    row("UserAgent", UserAgent("context.userAgent")),
+];
+
+/// Page Events parameter mapping reference: page, screen and identify calls, and track events that are page loads.
+pub(super) const PAGE: &[Row] = &[
+    row("AppleIfa", AppleOnly("context.device.advertisingId")),
+    row("AppleIfv", AppleOnly("context.device.id")),
+    row("AppName", Path("context.app.name")),
+    row("AppPackage", Path("context.app.namespace")),
+    row("AppVer", Path("context.app.version")),
+    row("CampaignId", CampaignId),
+    // Not in the guide's table; impact.com's own pixel sends it, and `send_click_id_on_page_load` switches it off.
+    row("ClickId", ClickId),
+    row("CustomerEmail", Email(EMAIL)),
+    row("CustomerId", CustomerId("userId")),
+    row("CustomProfileId", Path("anonymousId")),
+    row("DeviceCarrier", Path("context.network.carrier")),
+    row("DeviceLocale", Path("context.locale")),
+    row("DeviceMfr", Path("context.device.manufacturer")),
+    row("DeviceModel", Path("context.device.model")),
+    row("DeviceOs", First(DEVICE_OS)),
+    row("DeviceOsVer", Path("context.os.version")),
+    row("EventDate", EventDate("timestamp")),
+    row("GoogAId", GoogleId("properties.advertisingId")),
+    row("ImpactAppId", AppId("context.app.namespace")),
+    row("IpAddress", IpAddress("context.ip")),
+    row("PageUrl", First(PAGE_URL)),
+    row("ReferringUrl", First(REFERRING_URL)),
+    row("UserAgent", UserAgent("context.userAgent")),
+];
+
+/// The rows of one product: the name before its number, and the path inside the product.
+pub(super) const ITEM: &[(&str, &str)] = &[
+    ("ItemBrand", "brand"),
+    ("ItemCategory", "category"),
+    ("ItemName", "name"),
+    ("ItemPrice", "price"),
+    ("ItemPromoCode", "coupon"),
+    ("ItemQuantity", "quantity"),
+    ("ItemSku", "sku"),
+];

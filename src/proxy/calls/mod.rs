@@ -1,0 +1,235 @@
+//! Segment calls: one flow, from the request to Segment's answer.
+//!
+//! `read body → envelope → judge each call → record deliveries → splice → forward`. Whatever fails on the way, the bytes
+//! that came go on to Segment, and what Segment answers goes back.
+
+mod answer;
+pub mod body;
+mod cors;
+mod forward;
+pub mod judge;
+mod pixel;
+mod record;
+mod spliced;
+
+use self::body::{Plain, Received};
+use self::judge::{Facts, Judged, judge};
+use self::record::Recorded;
+use self::spliced::Spliced;
+use crate::attribution::wins;
+use crate::click::cookie::{self, Carried, Scope};
+use crate::clock::Time;
+use crate::proxy::body::Body;
+use crate::proxy::headers;
+use crate::proxy::shared::Shared;
+use crate::proxy::stopwatch::Stopwatch;
+use crate::proxy::upstream::Upstream;
+use crate::segment::{Endpoint, Envelope, Expect, Untouched, Visitor, twin};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, ORIGIN, SET_COOKIE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, request};
+use hyper::body::Incoming;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use self::record::Recorder;
+
+/// The room's state, shared by all connections.
+pub struct Calls {
+    /// What visits and calls share.
+    pub shared: Arc<Shared>,
+    /// Where deliveries and lessons are recorded.
+    pub recorder: Recorder,
+    /// The way to Segment's API.
+    pub api: Upstream,
+    /// The way to Segment's CDN.
+    pub cdn: Upstream,
+}
+
+/// Who calls, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The host that was called, without port.
+    pub host: &'a str,
+    /// Whether over https.
+    pub https: bool,
+    /// The caller's address, after trusted proxies.
+    pub ip: IpAddr,
+    /// The space of ids of the site under that host.
+    pub space: &'a str,
+}
+
+/// Fields that describe the bytes of a body; they go when the bytes change.
+const BODY_FIELDS: [&str; 4] = ["content-encoding", "content-md5", "digest", "content-digest"];
+
+impl Calls {
+    /// Answers a request for one of Segment's endpoints; `path` is seen from Segment's own root.
+    ///
+    /// # Errors
+    /// The client's own body broke off, or is framed wrongly.
+    pub async fn handle(&self, request: Request<Incoming>, endpoint: Endpoint, path: &str, caller: &Caller<'_>, watch: &Stopwatch) -> Result<Response<Body>, hyper::Error> {
+        let asked = request.headers().get(ORIGIN).map(|origin| HeaderMap::from_iter([(ORIGIN, origin.clone())])).unwrap_or_default();
+        let mut response = match (request.method(), endpoint) {
+            (&Method::OPTIONS, _) => preflight(),
+            (&Method::POST, Endpoint::Calls(expect)) => self.calls(request, expect, path, caller, watch).await?,
+            (&Method::GET, Endpoint::Pixel(kind)) => self.pixel(request, kind, path, caller, watch).await,
+            (_, Endpoint::Cdn) => self.pass(request, path, &self.cdn, caller, watch).await,
+            _ => self.pass(request, path, &self.api, caller, watch).await,
+        };
+        cors::answer(&asked, caller.host, &self.shared.rules.segment.origins, response.headers_mut());
+        Ok(response)
+    }
+
+    /// A request that is none of our business: it goes on, and its answer comes back.
+    async fn pass(&self, request: Request<Incoming>, path: &str, target: &Upstream, caller: &Caller<'_>, watch: &Stopwatch) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let visitor = visitor(&parts.headers, caller);
+        self.forward(&parts, visitor.as_ref(), path, target, Body::from(body), watch).await
+    }
+
+    /// An envelope: see the head of this module.
+    async fn calls(&self, request: Request<Incoming>, expect: Expect, path: &str, caller: &Caller<'_>, watch: &Stopwatch) -> Result<Response<Body>, hyper::Error> {
+        let (parts, body) = request.into_parts();
+        let visitor = visitor(&parts.headers, caller);
+        let (came, rest) = match body::read(body).await? {
+            Received::Whole(came) => (came, None),
+            Received::Prefix(prefix, rest) => (prefix, Some(rest)),
+        };
+        let to_segment = |body| self.forward(&parts, visitor.as_ref(), path, &self.api, body, watch);
+        if let Some(rest) = rest {
+            self.shared.metrics.envelope(Untouched::TooLarge);
+            return Ok(to_segment(Body::prefixed(came, rest)).await);
+        }
+        let inflated = match body::open(&parts.headers, &came) {
+            Ok(Plain::Same) => None,
+            Ok(Plain::Inflated(plain)) => Some(plain),
+            Err(sealed) => {
+                self.shared.metrics.envelope(sealed);
+                return Ok(to_segment(Body::full(came)).await);
+            }
+        };
+        let text = inflated.as_deref().unwrap_or(&came);
+        let envelope = match Envelope::read(text, expect, &self.shared.rules.names) {
+            Ok(envelope) => envelope,
+            Err(untouched) => {
+                self.shared.metrics.envelope(untouched);
+                return Ok(to_segment(Body::full(came)).await);
+            }
+        };
+        let judged = self.judge(&envelope, &parts.headers, visitor.as_ref(), caller).await;
+        let spliced = Spliced { envelope: &envelope, judged: &judged, rules: &self.shared.rules, metrics: &self.shared.metrics, expect };
+        let write_key = self.write_key(&envelope, &parts.headers);
+        let record = self.recorder.record(&judged, write_key.as_deref());
+        let mut response = if spliced.waits_for_the_record() {
+            let recorded = record.await;
+            self.forward_spliced(&parts, visitor.as_ref(), path, came.clone(), spliced.body(&recorded), watch).await
+        } else {
+            let forwarded = self.forward_spliced(&parts, visitor.as_ref(), path, came.clone(), spliced.body(&Recorded::default()), watch);
+            tokio::join!(forwarded, record).0
+        };
+        self.give_cookies(&parts.headers, &judged, caller, response.headers_mut());
+        Ok(response)
+    }
+
+    async fn judge<'e>(&self, envelope: &'e Envelope<'_>, headers: &HeaderMap, visitor: Option<&Visitor>, caller: &Caller<'_>) -> Vec<Judged<'e>> {
+        let arrival = self.shared.clock.now();
+        let write_key = self.write_key(envelope, headers);
+        let carried = self.carried(headers, arrival);
+        let facts = Facts {
+            arrival,
+            carried: carried.click(),
+            visitor,
+            write_key: write_key.as_deref(),
+            space: self.shared.rules.space(write_key.as_deref(), caller.space),
+        };
+        let mut judged = Vec::new();
+        for view in envelope.calls() {
+            let one = judge(&view, &facts, &self.shared.rules, Some(&self.shared.links)).await;
+            self.shared.metrics.call(one.view.kind, one.basis());
+            judged.push(one);
+        }
+        judged
+    }
+
+    fn write_key(&self, envelope: &Envelope<'_>, headers: &HeaderMap) -> Option<String> {
+        envelope.write_key().map(Into::into).or_else(|| forward::write_key(headers))
+    }
+
+    fn carried(&self, headers: &HeaderMap, now: Time) -> Carried {
+        Carried::read(headers, &self.shared.rules.click, &self.shared.fallbacks, now)
+    }
+
+    /// Sends the spliced body, plain and under a new length; or, with nothing spliced, what came, as it came.
+    async fn forward_spliced(&self, parts: &request::Parts, visitor: Option<&Visitor>, path: &str, came: Bytes, spliced: Option<Vec<u8>>, watch: &Stopwatch) -> Response<Body> {
+        let Some(spliced) = spliced else {
+            return self.forward(parts, visitor, path, &self.api, Body::full(came), watch).await;
+        };
+        let mut changed = parts.clone();
+        for field in BODY_FIELDS {
+            changed.headers.remove(field);
+        }
+        changed.headers.insert(CONTENT_LENGTH, HeaderValue::from(spliced.len()));
+        self.forward(&changed, visitor, path, &self.api, Body::full(spliced), watch).await
+    }
+
+    /// Sends a request on under Segment's own host, and hands its answer back; while Segment is away, asks for another try.
+    async fn forward(&self, parts: &request::Parts, visitor: Option<&Visitor>, path: &str, target: &Upstream, body: Body, watch: &Stopwatch) -> Response<Body> {
+        let mut request = Request::new(body);
+        *request.method_mut() = parts.method.clone();
+        *request.headers_mut() = forward::headers(&parts.headers, visitor);
+        let Ok(uri) = path.parse() else { return answer::away() };
+        *request.uri_mut() = uri;
+        match watch.waiting(target.forward(request)).await {
+            Ok(response) if answer::is_away(response.status()) => answer::away(),
+            Ok(response) => {
+                let (mut parts, body) = response.into_parts();
+                headers::ready_response(&mut parts.headers);
+                answer::passed_on(parts.status, &mut parts.headers);
+                Response::from_parts(parts, Body::from(body))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Segment is away");
+                answer::away()
+            }
+        }
+    }
+
+    /// A same-site page may hold a click that the edge never saw a document of (prerendered, cached, single-page): its
+    /// calls show it, and their answer carries the cookies.
+    fn give_cookies(&self, asked: &HeaderMap, judged: &[Judged<'_>], caller: &Caller<'_>, response: &mut HeaderMap) {
+        let same_site = asked.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "same-site");
+        let newest = judged.iter().filter(|one| !one.bot).filter_map(|one| one.url_click.as_ref()).max_by_key(|click| click.at);
+        let (true, Some(newest)) = (same_site, newest) else { return };
+        let now = self.shared.clock.now();
+        let carried = self.carried(asked, now);
+        let newer = carried.click().is_none_or(|carried| carried.id != newest.id && wins(newest, carried, self.shared.rules.click.policy));
+        if newer && !newest.is_expired(self.shared.rules.click.window, now) {
+            let scope = Scope { host: caller.host, https: caller.https };
+            response.extend(cookie::set(newest, &self.shared.rules.click, scope, now).map(|value| (SET_COOKIE, value)));
+            if self.shared.rules.click.twin {
+                let domain = cookie::cookie_domain(caller.host, self.shared.rules.click.cookie_domain.as_deref());
+                response.extend(twin::issue(&newest.id, &self.shared.rules.names, domain).map(|value| (SET_COOKIE, value)));
+            }
+        }
+    }
+}
+
+/// The visitor behind a browser's call. Browsers say where a call comes from; servers and apps do not, and theirs is
+/// nobody's address.
+fn visitor(headers: &HeaderMap, caller: &Caller<'_>) -> Option<Visitor> {
+    let is_browser = headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site");
+    is_browser.then(|| visitor_of(headers, caller))
+}
+
+fn visitor_of(headers: &HeaderMap, caller: &Caller<'_>) -> Visitor {
+    Visitor {
+        ip: Some(caller.ip),
+        user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
+    }
+}
+
+fn preflight() -> Response<Body> {
+    let mut response = answer::success();
+    cors::preflight(response.headers_mut());
+    response
+}

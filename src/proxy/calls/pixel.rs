@@ -1,0 +1,62 @@
+//! Pixels: a call in the query of a GET, always answered with the image.
+
+use super::record::Recorded;
+use super::spliced::Spliced;
+use super::{Calls, Caller, answer, visitor_of};
+use crate::proxy::body::Body;
+use crate::proxy::stopwatch::Stopwatch;
+use crate::segment::pixel::{Pixel, QUERY_BYTES_MAX};
+use crate::segment::{CallKind, Envelope, Expect, Untouched};
+use http::{Request, Response, request};
+use hyper::body::Incoming;
+
+impl Calls {
+    /// Records and enriches a pixel's call, sends it on, and answers with the image whatever Segment says.
+    pub(super) async fn pixel(
+        &self,
+        request: Request<Incoming>,
+        kind: CallKind,
+        path: &str,
+        caller: &Caller<'_>,
+        watch: &Stopwatch,
+    ) -> Response<Body> {
+        let (parts, _) = request.into_parts();
+        let query = parts.uri.query().unwrap_or_default();
+        let rewritten = self.rewritten(&parts, query, kind, caller).await;
+        let (path_only, _) = path.split_once('?').unwrap_or((path, ""));
+        let target = rewritten.map_or_else(|| path.to_owned(), |query| format!("{path_only}?{query}"));
+        let visitor = visitor_of(&parts.headers, caller);
+        // Segment's answer is the same image, so nobody waits to read it; a failure is logged where it happens.
+        drop(self.forward(&parts, Some(&visitor), &target, &self.api, Body::empty(), watch).await);
+        answer::image()
+    }
+
+    /// The query with its call enriched; `None`: it goes on as it came.
+    async fn rewritten(&self, parts: &request::Parts, query: &str, kind: CallKind, caller: &Caller<'_>) -> Option<String> {
+        let pixel = (query.len() <= QUERY_BYTES_MAX).then(|| Pixel::read(query)).flatten();
+        let Some(pixel) = pixel else {
+            self.shared.metrics.envelope(Untouched::NoCall);
+            return None;
+        };
+        let expect = Expect::One(kind);
+        let envelope = match Envelope::read(&pixel.json, expect, &self.shared.rules.names) {
+            Ok(envelope) => envelope,
+            Err(untouched) => {
+                self.shared.metrics.envelope(untouched);
+                return None;
+            }
+        };
+        let visitor = visitor_of(&parts.headers, caller);
+        let judged = self.judge(&envelope, &parts.headers, Some(&visitor), caller).await;
+        let recorded = self.recorder.record(&judged, self.write_key(&envelope, &parts.headers).as_deref()).await;
+        let spliced = Spliced { envelope: &envelope, judged: &judged, rules: &self.shared.rules, metrics: &self.shared.metrics, expect };
+        let recorded = if pixel.takes_integrations() { recorded } else { Recorded::default() };
+        let json = spliced.body(&recorded)?;
+        let click = judged.first().filter(|one| !one.edits().is_empty()).and_then(|one| one.attribution.as_ref());
+        let written = pixel.write(query, &json, click.map(|chosen| chosen.click.id.as_str()), &self.shared.rules.names);
+        if written.is_none() {
+            self.shared.metrics.envelope(Untouched::TooLarge);
+        }
+        written
+    }
+}

@@ -1,0 +1,349 @@
+//! What is written and read, in the store's own words.
+
+use crate::click::{Click, ClickId};
+use crate::clock::Time;
+use std::fmt;
+use thiserror::Error;
+
+/// A SHA-256: of an id, or of what makes a delivery happen once.
+pub type Hash = [u8; 32];
+
+/// A person's id as it is kept: a SHA-256, made by `links`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PersonKey(pub Hash);
+
+/// The first digits only: enough to tell two apart in a log.
+impl fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "PersonKey({})", hex::encode([a, b, c]))
+    }
+}
+
+/// One thing to write. Changes of one batch are written together.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A click was seen; only the first sighting counts.
+    Sighting {
+        /// The click.
+        click: ClickId,
+        /// When it was seen.
+        at: Time,
+        /// When this may be forgotten.
+        until: Time,
+    },
+    /// A person's click, if it beats the one on record.
+    Link {
+        /// Whose it is.
+        person: Hash,
+        /// The click.
+        click: Click,
+        /// When the link ends.
+        until: Time,
+        /// Which of two clicks stays.
+        keep: Keep,
+    },
+    /// Two ids of one person, recorded in both directions.
+    Join {
+        /// The one.
+        one: Hash,
+        /// The other.
+        other: Hash,
+        /// When the join ends.
+        until: Time,
+        /// How many ids either may be joined to; what comes on top is not recorded.
+        limit: u32,
+    },
+    /// A person's link and joins go.
+    Forget {
+        /// Whose.
+        person: Hash,
+    },
+    /// A delivery to be made, unless one of its once keys is taken.
+    Append(Box<DraftRow>),
+    /// Takes due deliveries, the most urgent first; answers [`Effect::Leased`].
+    Lease {
+        /// How many at most.
+        limit: u32,
+        /// When the lease ends and the deliveries are due again.
+        deadline: Time,
+        /// Lanes that are not taken from now.
+        paused: Vec<Lane>,
+    },
+    /// A delivery was taken by its destination.
+    Done {
+        /// Which.
+        id: DeliveryId,
+        /// What the destination answered with.
+        receipt: Option<String>,
+    },
+    /// A leased delivery is tried again later.
+    Again {
+        /// Which.
+        id: DeliveryId,
+        /// When.
+        at: Time,
+        /// What happened, for people.
+        why: String,
+    },
+    /// A leased delivery is given up; its once keys are free.
+    Dead {
+        /// Which.
+        id: DeliveryId,
+        /// Why, as a label.
+        reason: String,
+        /// Why, in the destination's words.
+        detail: String,
+    },
+    /// A person wants a waiting or dead delivery to be tried now.
+    Retry {
+        /// Which.
+        id: DeliveryId,
+    },
+    /// A person gives a waiting delivery up, or removes a dead letter.
+    Drop {
+        /// Which.
+        id: DeliveryId,
+    },
+}
+
+/// What a change did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// It was written, or there was nothing to write.
+    Written,
+    /// The delivery is on record.
+    Appended(DeliveryId),
+    /// Another delivery holds one of the once keys.
+    Duplicate,
+    /// These deliveries are leased.
+    Leased(Vec<DeliveryRow>),
+    /// What became of a single delivery.
+    Touched(Touched),
+}
+
+/// What became of a request about a single delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// It was done.
+    Done,
+    /// There is no such delivery.
+    NotFound,
+    /// It is in a state that does not allow it.
+    WrongState(State),
+    /// Another delivery of the same call or order has been made since.
+    Superseded,
+}
+
+/// Which of two clicks a link keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest.
+    Newest,
+    /// The oldest that has not ended.
+    Oldest,
+}
+
+/// A delivery's number: never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryId(pub i64);
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for DeliveryId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// A delivery's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// To be made when it is due.
+    Waiting,
+    /// Being made.
+    Leased,
+    /// Made.
+    Delivered,
+    /// Given up: a dead letter.
+    Dead,
+}
+
+impl State {
+    /// All of them, in the order of a delivery's life.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Leased, Self::Delivered, Self::Dead];
+
+    /// Its name: `waiting`, `leased`, `delivered` or `dead`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Leased => "leased",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl crate::metrics::Label for State {
+    fn label(self) -> &'static str {
+        self.name()
+    }
+}
+
+/// Deliveries of one program and one urgency: what is paused together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// The program's name.
+    pub program: String,
+    /// The urgency, as in [`DraftRow::urgency`].
+    pub urgency: u8,
+}
+
+/// A delivery before it has a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DraftRow {
+    /// The program's name.
+    pub program: String,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// 0 goes before 1.
+    pub urgency: u8,
+    /// The form's fields, as JSON.
+    pub params: String,
+    /// The event's name or kind, for people.
+    pub event: String,
+    /// The call's own id.
+    pub message_id: Option<String>,
+    /// The order's id.
+    pub order_id: Option<String>,
+    /// On what basis the click was chosen.
+    pub basis: String,
+    /// The click.
+    pub click_id: Option<String>,
+    /// Whether a second send could become a second action.
+    pub unrepeatable: bool,
+    /// What makes it once.
+    pub once: Vec<OnceRow>,
+    /// Whose it is, by the browser's or device's own id.
+    pub anonymous: Option<Hash>,
+    /// Whose it is, by the site's id.
+    pub user: Option<Hash>,
+    /// When the call arrived.
+    pub arrival: Time,
+}
+
+/// A key that only one delivery holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnceRow {
+    /// The key.
+    pub key: Hash,
+    /// When it is free again.
+    pub until: Time,
+}
+
+/// A delivery on record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRow {
+    /// Its number.
+    pub id: DeliveryId,
+    /// What was appended; its once keys are not read back.
+    pub draft: DraftRow,
+    /// Its state.
+    pub state: State,
+    /// How often it was taken to be sent.
+    pub attempts: u32,
+    /// When it is to be sent, or when its lease ends.
+    pub due: Time,
+    /// When it was appended.
+    pub created: Time,
+    /// When it was delivered or given up.
+    pub ended: Option<Time>,
+    /// Why it was given up, as a label.
+    pub reason: Option<String>,
+    /// What the last failure said.
+    pub last_error: Option<String>,
+    /// What the destination answered with.
+    pub receipt: Option<String>,
+}
+
+/// Which deliveries to list: those that meet all that is set, the youngest first.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this program.
+    pub program: Option<String>,
+    /// To this endpoint, by name.
+    pub endpoint: Option<String>,
+    /// Of this order.
+    pub order_id: Option<String>,
+    /// Of the call with this id.
+    pub message_id: Option<String>,
+    /// Of the person with this hashed id, of either kind.
+    pub person: Option<Hash>,
+    /// Older than this one (for the next page).
+    pub before: Option<DeliveryId>,
+    /// How many at most; 0 means [`DeliveryFilter::LIMIT_DEFAULT`], and more than [`DeliveryFilter::LIMIT_MAX`] is that.
+    pub limit: u32,
+}
+
+impl DeliveryFilter {
+    /// A page that fits a screen.
+    pub const LIMIT_DEFAULT: u32 = 50;
+    /// What a single answer may hold: about 2 MB of rows.
+    pub const LIMIT_MAX: u32 = 1000;
+}
+
+/// How many deliveries there are in a state, and the age of the oldest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The state.
+    pub state: State,
+    /// How many.
+    pub count: u64,
+    /// When the oldest of them was appended.
+    pub oldest: Time,
+}
+
+/// A person's click.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkRow {
+    /// The click.
+    pub click: Click,
+    /// When the link ends.
+    pub until: Time,
+}
+
+/// What is known of a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PersonRow {
+    /// The person's click, unless it has ended.
+    pub link: Option<LinkRow>,
+    /// The ids that this one is joined to, and until when.
+    pub others: Vec<(Hash, Time)>,
+}
+
+/// Why a batch was not written. Nothing of it was kept.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CommitError {
+    /// The store could not be opened when the program started.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// More batches are waiting than the disk can take.
+    #[error("the store is too busy")]
+    Busy,
+    /// The store was closed: the program is stopping.
+    #[error("the store is closed")]
+    Closed,
+    /// The database refused: a full disk, an I/O error, a read-only file.
+    #[error("the store cannot write: {0}")]
+    Failed(String),
+}

@@ -1,0 +1,91 @@
+//! The tables, and how an older store becomes a newer one.
+
+use rusqlite::Connection;
+
+/// Marks the file as ours (`SELV`).
+const APPLICATION: i64 = 0x5345_4c56;
+
+/// One step for each format, in order. A step, once released, is never changed.
+const STEPS: [&str; 1] = [FIRST];
+
+/// The newest format.
+pub(super) const NEWEST: i64 = STEPS.len() as i64;
+
+/// Times are milliseconds since the Unix epoch; people and keys are SHA-256.
+const FIRST: &str = "
+CREATE TABLE sighting (click TEXT PRIMARY KEY, at INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX sighting_until ON sighting (until);
+
+CREATE TABLE link (
+  person BLOB PRIMARY KEY, click TEXT NOT NULL, at INTEGER NOT NULL, place TEXT NOT NULL, until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX link_until ON link (until);
+
+CREATE TABLE joined (one BLOB NOT NULL, other BLOB NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (one, other)) WITHOUT ROWID;
+CREATE INDEX joined_until ON joined (until);
+
+CREATE TABLE delivery (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'leased', 'delivered', 'dead')),
+  program TEXT NOT NULL, endpoint TEXT NOT NULL, urgency INTEGER NOT NULL,
+  params TEXT NOT NULL, event TEXT NOT NULL, message_id TEXT, order_id TEXT, basis TEXT NOT NULL, click_id TEXT,
+  unrepeatable INTEGER NOT NULL, anonymous BLOB, user BLOB, arrival INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL, created INTEGER NOT NULL, ended INTEGER,
+  reason TEXT, last_error TEXT, receipt TEXT
+);
+CREATE INDEX delivery_due ON delivery (urgency, due, program) WHERE ended IS NULL;
+CREATE INDEX delivery_fragile ON delivery (due) WHERE state = 'leased' AND unrepeatable = 1;
+CREATE INDEX delivery_ended ON delivery (state, ended) WHERE ended IS NOT NULL;
+CREATE INDEX delivery_depth ON delivery (endpoint, state, created);
+CREATE INDEX delivery_order ON delivery (order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX delivery_anonymous ON delivery (anonymous) WHERE anonymous IS NOT NULL;
+CREATE INDEX delivery_user ON delivery (user) WHERE user IS NOT NULL;
+
+CREATE TABLE once (key BLOB NOT NULL, delivery INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (key, delivery)) WITHOUT ROWID;
+CREATE INDEX once_delivery ON once (delivery);
+CREATE INDEX once_until ON once (until);
+
+CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL);
+";
+
+/// What is wrong with a database file.
+pub(super) enum Fault {
+    /// Not ours.
+    Foreign(String),
+    /// From the future.
+    Newer { found: i64 },
+    /// SQLite's own complaint.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// Refuses what is not ours or too new, before anything is written to it.
+pub(super) fn check(connection: &Connection) -> Result<(), Fault> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match () {
+        () if tables > 0 && application != APPLICATION => Err(Fault::Foreign("another program's database".to_owned())),
+        () if found > NEWEST => Err(Fault::Newer { found }),
+        () => Ok(()),
+    }
+}
+
+/// Brings the tables up to date, each step in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (format, step) in (1..).zip(STEPS).filter(|(format, _)| *format > found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", format)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! The one writer: takes all batches that wait, writes them in one transaction, answers each.
+
+use super::health::Watch;
+use super::{Change, CommitError, Effect, deliveries, people};
+use crate::clock::{Clock, Time};
+use rusqlite::{Connection, ErrorCode};
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// The most batches in one transaction: enough to share an fsync among all who wait under load, and few enough that
+/// the first of them waits milliseconds.
+const BATCHES_PER_COMMIT_MAX: usize = 512;
+/// The most changes in one transaction, for the same reason: a call of 2,500 events is one batch.
+const CHANGES_PER_COMMIT_MAX: usize = 10_000;
+/// How often rows that have had their time are swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How many rows of a table one sweep removes at most: a few milliseconds, that commits have to wait. A full slice is
+/// followed by another after the next commit, or at once when nobody waits.
+const SWEEP_ROWS: u32 = 500;
+/// How often a store that fails is tried, so that it becomes ready again without traffic.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// What a waiter hears.
+type Answer = Result<Vec<Effect>, CommitError>;
+
+/// Changes that are written together.
+pub(super) struct Batch {
+    pub(super) changes: Vec<Change>,
+    /// Who waits; `None`: nobody.
+    pub(super) reply: Option<oneshot::Sender<Answer>>,
+}
+
+/// What the writer is told.
+pub(super) enum Message {
+    Batch(Batch),
+    Stop,
+}
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    /// Held until the connection is closed.
+    #[allow(dead_code, reason = "it is the lock itself that is kept, never read")]
+    pub(super) lock: File,
+    pub(super) inbox: Receiver<Message>,
+    pub(super) watch: Arc<Watch>,
+    pub(super) clock: Clock,
+}
+
+impl Writer {
+    /// Until it is told to stop, or nobody is left who could tell it anything.
+    pub(super) fn run(mut self) {
+        let mut swept = Instant::now();
+        let mut more_to_sweep = false;
+        loop {
+            let wait = if self.watch.is_failing() { PROBE_EVERY } else { SWEEP_EVERY };
+            match self.inbox.recv_timeout(if more_to_sweep { Duration::ZERO } else { wait }) {
+                Ok(Message::Batch(first)) => {
+                    let (batches, stop) = self.gather(first);
+                    self.write(batches);
+                    if stop {
+                        return;
+                    }
+                }
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) if self.watch.is_failing() => self.probe(),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if more_to_sweep || swept.elapsed() >= SWEEP_EVERY {
+                more_to_sweep = self.sweep();
+                swept = Instant::now();
+            }
+        }
+    }
+
+    /// Everything that waits now, within the limits of one transaction; and whether a stop came behind it.
+    fn gather(&self, first: Batch) -> (Vec<Batch>, bool) {
+        let mut changes = first.changes.len();
+        let mut batches = vec![first];
+        while batches.len() < BATCHES_PER_COMMIT_MAX && changes < CHANGES_PER_COMMIT_MAX {
+            match self.inbox.try_recv() {
+                Ok(Message::Batch(batch)) => {
+                    changes += batch.changes.len();
+                    batches.push(batch);
+                }
+                Ok(Message::Stop) => return (batches, true),
+                Err(_) => break,
+            }
+        }
+        (batches, false)
+    }
+
+    fn write(&mut self, mut batches: Vec<Batch>) {
+        // Whoever no longer waits believes that nothing was stored, and acts on it.
+        batches.retain(|batch| !batch.reply.as_ref().is_some_and(oneshot::Sender::is_closed));
+        if batches.is_empty() {
+            return;
+        }
+        let begun = Instant::now();
+        let now = self.clock.now();
+        let written = transact(&self.connection, &batches, now);
+        match written {
+            Ok(answers) => {
+                let good = answers.iter().filter(|answer| answer.is_ok()).count();
+                let rows = answers.iter().flatten().map(Vec::len).sum();
+                self.watch.committed(good, rows, begun.elapsed());
+                match answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| is_storage(error))) {
+                    Some(error) => self.watch.failing(&error.to_string()),
+                    None => self.watch.fine(),
+                }
+                for (batch, answer) in batches.into_iter().zip(answers) {
+                    self.answer(batch, answer.map_err(|error| CommitError::Failed(error.to_string())));
+                }
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                self.watch.failing(&reason);
+                for batch in batches {
+                    self.answer(batch, Err(CommitError::Failed(reason.clone())));
+                }
+            }
+        }
+    }
+
+    fn answer(&self, batch: Batch, answer: Answer) {
+        if answer.is_err() {
+            self.watch.lost();
+        }
+        if let Some(reply) = batch.reply
+            && reply.send(answer).is_err()
+        {
+            tracing::debug!("a batch was written although its waiter had just gone");
+        }
+    }
+
+    /// One small row, to learn whether the disk takes it.
+    fn probe(&self) {
+        let at = self.clock.now().millis();
+        match self.connection.execute("INSERT INTO probe VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = ?1", [at]) {
+            Ok(_) => self.watch.fine(),
+            Err(error) => self.watch.failing(&error.to_string()),
+        }
+    }
+
+    /// Removes a slice of what has had its time; whether there is more.
+    fn sweep(&self) -> bool {
+        let now = self.clock.now();
+        sweep(&self.connection, now).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the store could not be swept");
+            roll_back(&self.connection);
+            false
+        })
+    }
+}
+
+fn sweep(connection: &Connection, now: Time) -> rusqlite::Result<bool> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let people = people::sweep(connection, now, SWEEP_ROWS)?;
+    let deliveries = deliveries::sweep(connection, now, SWEEP_ROWS)?;
+    connection.execute_batch("COMMIT")?;
+    Ok(people || deliveries)
+}
+
+/// All batches in one transaction. The outer error is the transaction's, the inner ones are the batches' own.
+fn transact(connection: &Connection, batches: &[Batch], now: Time) -> rusqlite::Result<Vec<rusqlite::Result<Vec<Effect>>>> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut answers = Vec::with_capacity(batches.len());
+    for batch in batches {
+        match write_batch(connection, &batch.changes, now) {
+            // SQLite took the whole transaction back, the companions' changes included.
+            Err(error) if connection.is_autocommit() => return Err(error),
+            answer => answers.push(answer),
+        }
+    }
+    connection.prepare_cached("COMMIT")?.execute([]).inspect_err(|_| roll_back(connection))?;
+    Ok(answers)
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "a failed transaction could not be rolled back");
+    }
+}
+
+fn write_batch(connection: &Connection, changes: &[Change], now: Time) -> rusqlite::Result<Vec<Effect>> {
+    connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
+    let effects = changes.iter().map(|change| apply(connection, change, now)).collect::<rusqlite::Result<_>>();
+    if effects.is_err() && !connection.is_autocommit() {
+        connection.prepare_cached("ROLLBACK TO batch")?.execute([])?;
+    }
+    if !connection.is_autocommit() {
+        connection.prepare_cached("RELEASE batch")?.execute([])?;
+    }
+    effects
+}
+
+fn apply(connection: &Connection, change: &Change, now: Time) -> rusqlite::Result<Effect> {
+    match change {
+        Change::Sighting { click, at, until } => people::sighting(connection, click, *at, *until, now),
+        Change::Link { person, click, until, keep } => people::link(connection, person, click, *until, *keep, now),
+        Change::Join { one, other, until, limit } => people::join(connection, one, other, *until, *limit, now),
+        Change::Forget { person } => people::forget(connection, person),
+        Change::Append(draft) => deliveries::append(connection, draft, now),
+        Change::Lease { limit, deadline, paused } => deliveries::lease(connection, *limit, *deadline, paused, now),
+        Change::Done { id, receipt } => deliveries::done(connection, *id, receipt.as_deref(), now),
+        Change::Again { id, at, why } => deliveries::again(connection, *id, *at, why),
+        Change::Dead { id, reason, detail } => deliveries::dead(connection, *id, reason, detail, now),
+        Change::Retry { id } => deliveries::retry(connection, *id, now),
+        Change::Drop { id } => deliveries::give_up(connection, *id, now),
+    }
+}
+
+/// Whether an error is about the disk and not about the change.
+fn is_storage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::CannotOpen
+        )
+    )
+}

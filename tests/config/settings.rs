@@ -1,0 +1,141 @@
+//! Every setting, with a value that is not its default.
+
+use crate::{NEEDED, good};
+use selvedge::config::Config;
+use selvedge::destination::impact::config::{EmailNormalization, Mode};
+use std::path::Path;
+use std::time::Duration;
+
+const EVERYTHING: &str = r#"
+[listen]
+http = ["127.0.0.1:1", "[::1]:2"]
+admin = "127.0.0.1:3"
+trusted_proxies = ["10.0.0.1", "192.0.2.0/24"]
+grace = "0s"
+workers = 3
+[[site]]
+hosts = ["WWW.Example.com"]
+origin = "http://127.0.0.1:4"
+host = "rewrite"
+space = "a"
+connect_timeout = "1s"
+response_timeout = "2s"
+[[site]]
+origin = "http://127.0.0.1:5/"
+[click]
+parameters = []
+window = "400d"
+policy = "first"
+tolerance = "1s"
+cookie_name = "c"
+cookie_domain = ".Example.com"
+cookie_key = { env = "CARGO_PKG_NAME" }
+twin = false
+renew_anonymous_id = true
+bots = ["curl"]
+[segment]
+prefix = ""
+hosts = ["t.example.com"]
+root_paths = true
+api = "http://127.0.0.1:6"
+cdn = "http://127.0.0.1:7"
+overwrite_referrer = true
+origins = ["https://Shop.example:443"]
+source = [{ write_key = "k1", name = "web" }, { write_key = "k2", space = "b" }]
+[store]
+path = "there"
+[impact]
+api = "http://127.0.0.1:8"
+tracking = "http://127.0.0.1:9"
+version = ""
+email_normalization = "trim"
+send_click_id_on_page_load = false
+also_send_current_names = true
+mode = "segment"
+[[impact.program]]
+name = "us"
+account_sid = "IR1"
+api_key = { env = "CARGO_PKG_NAME" }
+campaign_id = 1000
+enable_page_events = true
+enable_screen_events = true
+enable_identify_events = true
+ios_app_id = 12
+android_app_id = ""
+event_type_id = "7"
+event_type_ids = { "User Registered" = 8, "A.b" = "", Lead = "9" }
+action_event_names = ["A"]
+install_event_names = []
+page_load_event_names = ["B", "C"]
+sources = ["web", "k2"]
+[impact.program.custom_parameter_mapping]
+Zeta = "properties.z"
+Alpha = "properties.a"
+[impact.program.custom_mapping_for_products]
+ItemText_1 = "brand"
+[log]
+format = "json"
+level = "selvedge=debug"
+access = true
+    "#;
+
+#[test]
+fn every_setting_of_the_site_is_read() {
+    let Config { listen, sites, click, .. } = good(EVERYTHING);
+    assert_eq!(format!("{:?} {}", listen.http, listen.admin), "[127.0.0.1:1, [::1]:2] 127.0.0.1:3");
+    assert_eq!(
+        listen.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["10.0.0.1/32", "192.0.2.0/24"]
+    );
+    assert_eq!((listen.grace, listen.workers), (Duration::ZERO, Some(3)));
+    assert_eq!((&*sites[0].hosts, &*sites[0].space), (&["www.example.com".to_owned()][..], "a"));
+    assert_eq!((sites[0].connect_timeout.as_secs(), sites[0].response_timeout.as_secs()), (1, 2));
+    assert_eq!(sites[0].host, selvedge::proxy::HostMode::Rewrite);
+    assert_eq!((sites[1].origin.authority().unwrap().as_str(), sites[1].hosts.len()), ("127.0.0.1:5", 0));
+    assert!(click.parameters.is_empty() && !click.twin && click.renew_anonymous_id);
+    assert_eq!((click.window.as_secs(), click.tolerance.as_secs()), (400 * 86_400, 1));
+    assert_eq!((click.policy, &*click.cookie_name), (selvedge::click::Policy::First, "c"));
+    assert_eq!((click.cookie_domain.as_deref(), &click.bots[..]), (Some("example.com"), &["curl".to_owned()][..]));
+    assert_eq!(click.cookie_key.unwrap().reveal(), "selvedge");
+}
+
+#[test]
+fn every_setting_of_segment_and_the_store_is_read() {
+    let Config { segment, store, .. } = good(EVERYTHING);
+    assert_eq!((&*segment.prefix, &segment.hosts[..]), ("", &["t.example.com".to_owned()][..]));
+    assert_eq!((segment.api.port_u16(), segment.cdn.port_u16()), (Some(6), Some(7)));
+    assert!(segment.root_paths && segment.overwrite_referrer);
+    assert_eq!(segment.origins, ["https://shop.example"]);
+    let sources: Vec<_> =
+        segment.sources.iter().map(|source| (&*source.write_key, &*source.name, &*source.space)).collect();
+    assert_eq!(sources, [("k1", "web", "default"), ("k2", "k2", "b")]);
+    assert_eq!(store.path, Path::new("/etc/selvedge/there"));
+}
+
+#[test]
+fn every_setting_of_impact_and_the_log_is_read() {
+    let Config { impact, log, .. } = good(EVERYTHING);
+    assert_eq!((impact.api.port_u16(), impact.tracking.port_u16(), &*impact.version), (Some(8), Some(9), ""));
+    assert_eq!((impact.email_normalization, impact.mode), (EmailNormalization::Trim, Mode::Segment));
+    assert!(!impact.send_click_id_on_page_load && impact.also_send_current_names);
+    let program = &impact.programs[0];
+    assert_eq!((&*program.name, &*program.account_sid, &*program.campaign_id), ("us", "IR1", "1000"));
+    assert_eq!(program.api_key.as_ref().unwrap().reveal(), "selvedge");
+    assert!(program.enable_page_events && program.enable_screen_events && program.enable_identify_events);
+    assert_eq!((program.ios_app_id.as_deref(), program.android_app_id.as_deref()), (Some("12"), None));
+    assert_eq!(program.event_type_id.as_deref(), Some("7"));
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(program.event_type_ids, [pair("User Registered", "8"), pair("Lead", "9")]);
+    assert_eq!((&program.action_event_names[..], program.install_event_names.len()), (&["A".to_owned()][..], 0));
+    assert_eq!(program.page_load_event_names, ["B", "C"]);
+    assert_eq!(program.custom_parameter_mapping, [pair("Zeta", "properties.z"), pair("Alpha", "properties.a")]);
+    assert_eq!(program.custom_mapping_for_products, [pair("ItemText_1", "brand")]);
+    assert_eq!(program.sources.as_deref(), Some(&["web".to_owned(), "k2".to_owned()][..]));
+    assert_eq!((log.json, &*log.level, log.access), (true, "selvedge=debug", true));
+}
+
+#[test]
+fn an_absolute_store_path_stays() {
+    assert_eq!(good(&format!("{NEEDED}[store]\npath = \"/var/lib\"\n")).store.path, Path::new("/var/lib"));
+    assert_eq!(good(&format!("{NEEDED}[store]\npath = \"\"\n")).store.path, Path::new("/etc/selvedge/data"));
+}
