@@ -1,10 +1,5 @@
 //! Every body of `tests/fixtures/bodies` is read, and spliced where it should be; all other bytes stay.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test's panic is its report"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test's panic is its report")]
 
 use selvedge::click::ClickId;
 use selvedge::segment::envelope::CALL_BYTES_MAX;
@@ -45,12 +40,7 @@ impl Body {
             .unwrap_or_else(|_| json!({"endpoint": "/v1/t", "spliced": true, "calls": 1}));
         let calls = usize::try_from(expected["calls"].as_u64().unwrap()).unwrap();
         assert_eq!(expected["spliced"], json!(calls > 0), "{name}");
-        Self {
-            name,
-            bytes,
-            endpoint: expected["endpoint"].as_str().unwrap().to_owned(),
-            calls,
-        }
+        Self { name, bytes, endpoint: expected["endpoint"].as_str().unwrap().to_owned(), calls }
     }
 
     /// The edits that its calls get, one list for each call.
@@ -67,9 +57,8 @@ impl Body {
             return Vec::new();
         };
         let id = ClickId::parse(CLICK.as_bytes()).unwrap();
-        let fits = |raw: &[u8], edits: &[Edit]| {
-            raw.len() + edits.iter().map(Edit::growth).sum::<usize>() <= CALL_BYTES_MAX
-        };
+        let fits =
+            |raw: &[u8], edits: &[Edit]| raw.len() + edits.iter().map(Edit::growth).sum::<usize>() <= CALL_BYTES_MAX;
         envelope
             .calls()
             .filter_map(|view| Some((view, enrich(&view, &id, &names, false).ok()?)))
@@ -99,20 +88,16 @@ fn nothing_but_the_referrer_differs() {
             && one.len() == 1
         {
             // Bytes in front and behind stay; at most a `null` between them goes.
-            let front = common(body.bytes.iter(), after.iter());
+            let front = alike(body.bytes.iter(), after.iter());
             let rest = (&body.bytes[front..], &after[front..]);
-            let behind = common(rest.0.iter().rev(), rest.1.iter().rev());
-            assert!(
-                front + behind + "null".len() >= body.bytes.len(),
-                "{}",
-                body.name
-            );
+            let behind = alike(rest.0.iter().rev(), rest.1.iter().rev());
+            assert!(front + behind + "null".len() >= body.bytes.len(), "{}", body.name);
         }
         compare(&body, &after);
     }
 }
 
-fn common<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>) -> usize {
+fn alike<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>) -> usize {
     a.zip(b).take_while(|(a, b)| a == b).count()
 }
 
@@ -121,10 +106,7 @@ fn compare(body: &Body, after: &[u8]) {
     let (Some(mut before), Some(mut after)) = (oracle(&body.bytes), oracle(after)) else {
         return;
     };
-    let ours = calls(&mut after)
-        .iter()
-        .filter(|call| says_ours(call))
-        .count();
+    let ours = calls(&mut after).iter().filter(|call| says_ours(call)).count();
     assert_eq!(ours, body.calls, "{}", body.name);
     let edits = calls(&mut before).len();
     assert_eq!(calls(&mut after).len(), edits, "{}", body.name);
@@ -141,18 +123,13 @@ fn oracle(text: &[u8]) -> Option<Value> {
 
 fn calls(envelope: &mut Value) -> Vec<&mut Value> {
     match envelope.get("batch").is_some_and(Value::is_array) && envelope.get("event").is_none() {
-        true => envelope["batch"]
-            .as_array_mut()
-            .unwrap()
-            .iter_mut()
-            .collect(),
+        true => envelope["batch"].as_array_mut().unwrap().iter_mut().collect(),
         false => vec![envelope],
     }
 }
 
 fn says_ours(call: &Value) -> bool {
-    call["context"]["referrer"]["id"] == CLICK
-        && call["context"]["referrer"]["type"] == "impactRadius"
+    call["context"]["referrer"]["id"] == CLICK && call["context"]["referrer"]["type"] == "impactRadius"
 }
 
 /// Takes the referrer out, and the context with it when nothing else is in there.
@@ -163,9 +140,7 @@ fn forget_referrer(call: &mut Value) {
     if let Some(context) = call.get_mut("context").and_then(Value::as_object_mut) {
         context.remove("referrer");
     }
-    let empty = call
-        .get("context")
-        .is_some_and(|context| context.is_null() || *context == json!({}));
+    let empty = call.get("context").is_some_and(|context| context.is_null() || *context == json!({}));
     if empty {
         call.remove("context");
     }

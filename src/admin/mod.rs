@@ -1,1 +1,124 @@
-//! .
+//! The admin listener: health, metrics, the deliveries and links behind a small JSON API, and a page for people.
+//!
+//! # Invariants
+//!
+//! * Nothing is written without the token of the store folder.
+//! * A listener off loopback tells strangers only whether the node lives and is ready.
+
+pub mod api;
+mod events;
+mod gate;
+mod health;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use crate::links::Links;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::secret::Secret;
+use crate::store::Store;
+use api::{Answer, Ask, Desk, Listing, Person};
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// What the admin listener shows and works on.
+#[derive(Clone)]
+pub struct Admin {
+    /// The address it listens on: a loopback one is open to readers.
+    pub listen: SocketAddr,
+    /// What writers, and everybody off loopback, must show; `None`: nobody can.
+    pub token: Option<Secret>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What happens.
+    pub live: Live,
+    /// The store, for its health.
+    pub store: Store,
+    /// The deliveries.
+    pub outbox: Outbox,
+    /// The links.
+    pub links: Links,
+    /// Cancelled when the node begins to stop: it is not ready any more, and streams end.
+    pub draining: CancellationToken,
+}
+
+/// How many may watch the events at once; every one holds a connection and a place in the queue of events.
+const WATCHERS_MAX: usize = 32;
+
+struct Shared {
+    admin: Admin,
+    watchers: Arc<Semaphore>,
+}
+
+type Node = State<Arc<Shared>>;
+
+/// Answers on `listener` until `stop` is cancelled and what is in flight is answered.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken) -> std::io::Result<()> {
+    let stopped = async move { stop.cancelled().await };
+    axum::serve(listener, router(admin)).with_graceful_shutdown(stopped).await
+}
+
+/// All that the admin listener answers, behind its gate.
+pub fn router(admin: Admin) -> Router {
+    let shared = Arc::new(Shared { admin, watchers: Arc::new(Semaphore::new(WATCHERS_MAX)) });
+    Router::new()
+        .route("/", get(page::page))
+        .route("/page.js", get(page::script))
+        .route("/page.css", get(page::style))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/api/status", get(health::status))
+        .route("/api/events", get(events::events))
+        .route("/api/deliveries", get(list))
+        .route("/api/deliveries/{id}", get(show))
+        .route("/api/deliveries/{id}/retry", post(retry))
+        .route("/api/deliveries/{id}/drop", post(give_up))
+        .route("/api/links", get(link).delete(forget))
+        .fallback(async || Answer::not_found("no such page"))
+        .layer(from_fn_with_state(shared.clone(), gate::pass))
+        .with_state(shared)
+}
+
+async fn list(State(node): Node, Query(listing): Query<Listing>) -> Answer {
+    node.answer(Ask::List(listing)).await
+}
+
+async fn show(State(node): Node, Path(id): Path<i64>) -> Answer {
+    node.answer(Ask::Show(id)).await
+}
+
+async fn retry(State(node): Node, Path(id): Path<i64>) -> Answer {
+    node.answer(Ask::Retry(id)).await
+}
+
+async fn give_up(State(node): Node, Path(id): Path<i64>) -> Answer {
+    node.answer(Ask::Drop(id)).await
+}
+
+async fn link(State(node): Node, Query(person): Query<Person>) -> Answer {
+    node.answer(Ask::Link(person)).await
+}
+
+async fn forget(State(node): Node, Query(person): Query<Person>) -> Answer {
+    node.answer(Ask::Forget(person)).await
+}
+
+impl Shared {
+    async fn answer(&self, ask: Ask) -> Answer {
+        let desk = Desk { outbox: self.admin.outbox.clone(), links: self.admin.links.clone() };
+        desk.answer(ask).await
+    }
+}

@@ -34,21 +34,14 @@ impl Door {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let closed = CancellationToken::new();
-        let entrance = Entrance {
-            listener,
-            closed: closed.clone(),
-        };
+        let entrance = Entrance { listener, closed: closed.clone() };
         let service = router.into_make_service_with_connect_info::<Cut>();
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(entrance, service).await {
                 tracing::warn!(%error, "a stand-in stopped");
             }
         });
-        Ok(Self {
-            address,
-            closed,
-            task,
-        })
+        Ok(Self { address, closed, task })
     }
 
     /// Where it listens.
@@ -98,13 +91,7 @@ impl Listener for Entrance {
                     // Only speed is lost without it.
                     stream.set_nodelay(true).ok();
                     let cut = self.closed.child_token();
-                    return (
-                        Wire {
-                            stream,
-                            cut: Box::pin(cut.clone().cancelled_owned()),
-                        },
-                        Cut(cut),
-                    );
+                    return (Wire { stream, cut: Box::pin(cut.clone().cancelled_owned()) }, Cut(cut));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -123,11 +110,7 @@ pub(super) struct Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -136,11 +119,7 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 

@@ -68,14 +68,8 @@ impl Impact {
     /// When the port cannot be bound.
     pub async fn start_at(port: u16) -> io::Result<Self> {
         let state = Arc::new(Shared {
-            conversions: Inbox {
-                log: Log::new(),
-                script: Script::default(),
-            },
-            page_loads: Inbox {
-                log: Log::new(),
-                script: Script::default(),
-            },
+            conversions: Inbox { log: Log::new(), script: Script::default() },
+            page_loads: Inbox { log: Log::new(), script: Script::default() },
             accounts: Mutex::new(vec![(ACCOUNT_SID.to_owned(), AUTH_TOKEN.to_owned())]),
             capitals: AtomicBool::new(false),
             submissions: AtomicU64::new(0),
@@ -84,10 +78,7 @@ impl Impact {
             .route("/Advertisers/{sid}/Conversions", post(take_conversion))
             .route("/PageLoad", post(take_page_load))
             .with_state(state.clone());
-        Ok(Self {
-            state,
-            door: Door::open(port, router).await?,
-        })
+        Ok(Self { state, door: Door::open(port, router).await? })
     }
 
     /// Where it listens.
@@ -102,11 +93,7 @@ impl Impact {
 
     /// Opens one more account.
     pub fn open_account(&self, sid: &str, token: &str) {
-        self.state
-            .accounts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((sid.to_owned(), token.to_owned()));
+        self.state.accounts.lock().unwrap_or_else(PoisonError::into_inner).push((sid.to_owned(), token.to_owned()));
     }
 
     /// Whether its errors are spelt `Errors`, `Field`, `Message`, as the platform's error page has it, instead of
@@ -195,14 +182,9 @@ async fn take_page_load(
     if !faults.is_empty() {
         return state.refuse(&faults);
     }
-    let click = form
-        .get("ClickId")
-        .unwrap_or("0c22384eN-3765c5f900c2878068a0631b");
+    let click = form.get("ClickId").unwrap_or("0c22384eN-3765c5f900c2878068a0631b");
     let started = form.get("EventDate").unwrap_or_default();
-    json(
-        200,
-        &json!({"clickId": click, "sessionStart": started, "warnings": []}),
-    )
+    json(200, &json!({"clickId": click, "sessionStart": started, "warnings": []}))
 }
 
 /// Reads a request and remembers it; `None` when its body is too large or broke off.
@@ -221,15 +203,9 @@ fn unread(state: &Shared) -> Response {
 impl Shared {
     /// Whether the request's Basic credentials are those of `sid`.
     fn knows(&self, sid: &str, parts: &Parts) -> bool {
-        let sent = parts
-            .headers
-            .get("authorization")
-            .map(|value| value.as_bytes());
+        let sent = parts.headers.get("authorization").map(|value| value.as_bytes());
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let token = accounts
-            .iter()
-            .find(|(known, _)| known == sid)
-            .map(|(_, token)| token);
+        let token = accounts.iter().find(|(known, _)| known == sid).map(|(_, token)| token);
         token.is_some_and(|token| {
             let expected = format!("Basic {}", STANDARD.encode(format!("{sid}:{token}")));
             sent == Some(expected.as_bytes())
@@ -260,9 +236,7 @@ mod tests {
     const VIEW: &str = "CampaignId=1000&EventDate=NOW&PageUrl=https%3A%2F%2Fshop.example%2F&CustomProfileId=anon-1";
 
     async fn convert(impact: &Impact, authorization: &str, kind: &str, form: &str) -> Answered {
-        let url = format!("{}/Advertisers/{ACCOUNT_SID}/Conversions", impact.url())
-            .parse()
-            .unwrap();
+        let url = format!("{}/Advertisers/{ACCOUNT_SID}/Conversions", impact.url()).parse().unwrap();
         let headers = [("authorization", authorization), ("content-type", kind)];
         send("POST", &url, &headers, form.as_bytes()).await.unwrap()
     }
@@ -282,11 +256,7 @@ mod tests {
         assert_eq!(body["Status"], "QUEUED");
         let uri = body["QueuedUri"].as_str().unwrap();
         let submissions = format!("/Advertisers/{ACCOUNT_SID}/APISubmissions/A-");
-        assert!(
-            uri.strip_prefix(&submissions)
-                .is_some_and(|id| uuid::Uuid::parse_str(id).is_ok()),
-            "{uri}"
-        );
+        assert!(uri.strip_prefix(&submissions).is_some_and(|id| uuid::Uuid::parse_str(id).is_ok()), "{uri}");
         let seen = impact.wait_for_conversions(1).await;
         assert_eq!(seen[0].field("EventTypeCode"), Some("Order Completed"));
         assert_eq!(seen[0].field("ClickId"), Some("2uz3sQ:Ab"));
@@ -304,26 +274,11 @@ mod tests {
             (String::new(), 401),
         ];
         for (authorization, status) in cases {
-            assert_eq!(
-                convert(&impact, &authorization, FORM, ORDER).await.status,
-                status,
-                "{authorization}"
-            );
+            assert_eq!(convert(&impact, &authorization, FORM, ORDER).await.status, status, "{authorization}");
         }
-        let url = format!("{}/Advertisers/IRother/Conversions", impact.url())
-            .parse()
-            .unwrap();
-        let headers = [
-            ("authorization", &*basic("IRother", "t2")),
-            ("content-type", FORM),
-        ];
-        assert_eq!(
-            send("POST", &url, &headers, ORDER.as_bytes())
-                .await
-                .unwrap()
-                .status,
-            200
-        );
+        let url = format!("{}/Advertisers/IRother/Conversions", impact.url()).parse().unwrap();
+        let headers = [("authorization", &*basic("IRother", "t2")), ("content-type", FORM)];
+        assert_eq!(send("POST", &url, &headers, ORDER.as_bytes()).await.unwrap().status, 200);
     }
 
     #[tokio::test]
@@ -338,69 +293,34 @@ mod tests {
             json!({"Status": "ERROR", "errors": [fault]})
         );
         impact.spell_in_capitals(true);
-        let answer = convert(
-            &impact,
-            &basic(ACCOUNT_SID, AUTH_TOKEN),
-            "application/json",
-            ORDER,
-        )
-        .await;
+        let answer = convert(&impact, &basic(ACCOUNT_SID, AUTH_TOKEN), "application/json", ORDER).await;
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
-        assert_eq!(
-            (answer.status, body["Errors"][0]["Field"].as_str()),
-            (400, Some(""))
-        );
+        assert_eq!((answer.status, body["Errors"][0]["Field"].as_str()), (400, Some("")));
     }
 
     #[tokio::test]
     async fn page_loads_need_no_account_and_answer_with_a_click() {
         let impact = Impact::start().await.unwrap();
         let url = format!("{}/PageLoad", impact.url()).parse().unwrap();
-        let answer = send("POST", &url, &[("content-type", FORM)], VIEW.as_bytes())
-            .await
-            .unwrap();
+        let answer = send("POST", &url, &[("content-type", FORM)], VIEW.as_bytes()).await.unwrap();
         assert_eq!(answer.status, 200);
         assert!(serde_json::from_slice::<Value>(&answer.body).unwrap()["clickId"].is_string());
-        let answer = send("POST", &url, &[("content-type", FORM)], b"CampaignId=1000")
-            .await
-            .unwrap();
+        let answer = send("POST", &url, &[("content-type", FORM)], b"CampaignId=1000").await.unwrap();
         assert_eq!(answer.status, 400);
-        assert_eq!(
-            (impact.page_loads().len(), impact.conversions().len()),
-            (2, 0)
-        );
+        assert_eq!((impact.page_loads().len(), impact.conversions().len()), (2, 0));
     }
 
     #[tokio::test]
     async fn each_endpoint_has_a_script_of_its_own() {
         let impact = Impact::start().await.unwrap();
-        impact
-            .conversions_script()
-            .next(Answer::status(429).header("X-RateLimit-Reset", "2"))
-            .next(Answer::Close);
+        impact.conversions_script().next(Answer::status(429).header("X-RateLimit-Reset", "2")).next(Answer::Close);
         let key = basic(ACCOUNT_SID, AUTH_TOKEN);
         let url = format!("{}/PageLoad", impact.url()).parse().unwrap();
-        assert_eq!(
-            send("POST", &url, &[("content-type", FORM)], VIEW.as_bytes())
-                .await
-                .unwrap()
-                .status,
-            200
-        );
+        assert_eq!(send("POST", &url, &[("content-type", FORM)], VIEW.as_bytes()).await.unwrap().status, 200);
         assert_eq!(convert(&impact, &key, FORM, ORDER).await.status, 429);
-        let url = format!("{}/Advertisers/{ACCOUNT_SID}/Conversions", impact.url())
-            .parse()
-            .unwrap();
-        assert!(
-            send("POST", &url, &[("content-type", FORM)], ORDER.as_bytes())
-                .await
-                .is_err()
-        );
+        let url = format!("{}/Advertisers/{ACCOUNT_SID}/Conversions", impact.url()).parse().unwrap();
+        assert!(send("POST", &url, &[("content-type", FORM)], ORDER.as_bytes()).await.is_err());
         assert_eq!(convert(&impact, &key, FORM, ORDER).await.status, 200);
-        assert_eq!(
-            impact.conversions().len(),
-            3,
-            "a request is remembered before it is answered"
-        );
+        assert_eq!(impact.conversions().len(), 3, "a request is remembered before it is answered");
     }
 }

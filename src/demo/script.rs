@@ -31,12 +31,7 @@ pub enum Answer {
 impl Answer {
     /// This status, with an empty body.
     pub fn status(status: u16) -> Self {
-        Self::Reply {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            after: Duration::ZERO,
-        }
+        Self::Reply { status, headers: Vec::new(), body: Vec::new(), after: Duration::ZERO }
     }
 
     /// The same with one more header field.
@@ -69,12 +64,7 @@ impl Answer {
     /// Does it, on the connection of `cut`.
     pub(super) async fn perform(self, cut: &Cut) -> Response {
         match self {
-            Self::Reply {
-                status,
-                headers,
-                body,
-                after,
-            } => {
+            Self::Reply { status, headers, body, after } => {
                 tokio::time::sleep(after).await;
                 reply(status, &headers, body)
             }
@@ -117,12 +107,7 @@ impl Script {
 
     /// The order for the request at hand; `None`: the usual answer.
     pub(super) fn take(&self) -> Option<Answer> {
-        self.with(|orders| {
-            orders
-                .queued
-                .pop_front()
-                .or_else(|| orders.standing.clone())
-        })
+        self.with(|orders| orders.queued.pop_front().or_else(|| orders.standing.clone()))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Orders) -> T) -> T {
@@ -133,8 +118,7 @@ impl Script {
 /// A response of these parts.
 pub(super) fn reply(status: u16, headers: &[(String, String)], body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Body::from(body.into()));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
             response.headers_mut().append(name, value);

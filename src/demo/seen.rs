@@ -77,10 +77,7 @@ struct Inner {
 
 impl Log {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Inner {
-            seen: Mutex::default(),
-            count: watch::Sender::new(0),
-        }))
+        Self(Arc::new(Inner { seen: Mutex::default(), count: watch::Sender::new(0) }))
     }
 
     /// Remembers one request.
@@ -95,22 +92,14 @@ impl Log {
 
     /// All of it.
     pub(super) fn all(&self) -> Vec<Seen> {
-        self.0
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
-            .collect()
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// All of it, as soon as there are `count`, or whatever there is when patience ends.
     pub(super) async fn wait_for(&self, count: usize) -> Vec<Seen> {
         let mut arrivals = self.0.count.subscribe();
         // Either end is an answer: the caller looks at what is there.
-        tokio::time::timeout(PATIENCE, arrivals.wait_for(|now| *now >= count))
-            .await
-            .ok();
+        tokio::time::timeout(PATIENCE, arrivals.wait_for(|now| *now >= count)).await.ok();
         self.all()
     }
 
@@ -123,10 +112,7 @@ impl Log {
 }
 
 /// Splits a request and reads its body, up to `limit` bytes; `None` when it is longer or broke off.
-pub(super) async fn read(
-    request: Request<axum::body::Body>,
-    limit: usize,
-) -> Option<(Parts, Bytes)> {
+pub(super) async fn read(request: Request<axum::body::Body>, limit: usize) -> Option<(Parts, Bytes)> {
     let (parts, body) = request.into_parts();
     Some((parts, axum::body::to_bytes(body, limit).await.ok()?))
 }

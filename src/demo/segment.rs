@@ -28,15 +28,14 @@ pub const BATCH_BYTES_MAX: usize = 500 * 1024;
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The last parts of `/v1/…` that take calls: the documented long names and the ones that SDKs use.
-const CALLS: [&str; 13] = [
-    "t", "p", "i", "g", "a", "s", "m", "track", "page", "identify", "group", "alias", "screen",
-];
+const CALLS: [&str; 13] = ["t", "p", "i", "g", "a", "s", "m", "track", "page", "identify", "group", "alias", "screen"];
 
 /// The last parts of `/v1/…` that take batches.
 const BATCHES: [&str; 3] = ["b", "batch", "import"];
 
 /// The pixel's answer: a transparent GIF of one pixel.
-const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+const GIF: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
 /// Segment, on a loopback port. Dropping it stops it.
 #[derive(Debug)]
@@ -67,15 +66,9 @@ impl Segment {
     ///
     /// When the port cannot be bound.
     pub async fn start_at(port: u16) -> io::Result<Self> {
-        let state = Arc::new(Shared {
-            log: Log::new(),
-            script: Script::default(),
-        });
+        let state = Arc::new(Shared { log: Log::new(), script: Script::default() });
         let router = Router::new().fallback(take).with_state(state.clone());
-        Ok(Self {
-            state,
-            door: Door::open(port, router).await?,
-        })
+        Ok(Self { state, door: Door::open(port, router).await? })
     }
 
     /// Where it listens.
@@ -110,11 +103,7 @@ impl Segment {
 }
 
 /// Takes any request: reads, remembers, answers.
-async fn take(
-    State(state): State<Arc<Shared>>,
-    ConnectInfo(cut): ConnectInfo<Cut>,
-    request: Request,
-) -> Response {
+async fn take(State(state): State<Arc<Shared>>, ConnectInfo(cut): ConnectInfo<Cut>, request: Request) -> Response {
     let Some((parts, body)) = seen::read(request, BODY_BYTES_MAX).await else {
         return refuse("request body could not be read");
     };
@@ -122,23 +111,15 @@ async fn take(
     let plain = inflate(&parts, &body);
     let value = match endpoint {
         Endpoint::Pixel => parts.uri.query().and_then(pixel_data),
-        _ => plain
-            .as_deref()
-            .and_then(|plain| serde_json::from_slice(plain).ok()),
+        _ => plain.as_deref().and_then(|plain| serde_json::from_slice(plain).ok()),
     };
     state.log.push(Seen::new(&parts, body, value.clone()));
     let mut response = match state.script.take() {
         Some(answer) => answer.perform(&cut).await,
-        None => usual(
-            endpoint,
-            plain.map_or(0, |plain| plain.len()),
-            value.as_ref(),
-        ),
+        None => usual(endpoint, plain.map_or(0, |plain| plain.len()), value.as_ref()),
     };
     // Segment answers cross-origin pages itself: a proxy that adds its own fields without dropping these breaks browsers.
-    response
-        .headers_mut()
-        .append("access-control-allow-origin", HeaderValue::from_static("*"));
+    response.headers_mut().append("access-control-allow-origin", HeaderValue::from_static("*"));
     response
 }
 
@@ -161,13 +142,7 @@ impl Endpoint {
         };
         match (parts.method.as_str(), name) {
             ("OPTIONS", _) => Self::Preflight,
-            ("GET", _)
-                if name
-                    .strip_prefix("pixel/")
-                    .is_some_and(|name| CALLS.contains(&name)) =>
-            {
-                Self::Pixel
-            }
+            ("GET", _) if name.strip_prefix("pixel/").is_some_and(|name| CALLS.contains(&name)) => Self::Pixel,
             ("POST", _) if CALLS.contains(&name) => Self::Call,
             ("POST", _) if BATCHES.contains(&name) => Self::Batch,
             _ => Self::Unknown,
@@ -179,19 +154,12 @@ impl Endpoint {
 fn usual(endpoint: Endpoint, length: usize, value: Option<&Value>) -> Response {
     let limit = match endpoint {
         Endpoint::Unknown => {
-            return json(
-                404,
-                &serde_json::json!({"success": false, "code": "not_found"}),
-            );
+            return json(404, &serde_json::json!({"success": false, "code": "not_found"}));
         }
         Endpoint::Preflight => return reply(200, &[], ""),
         // A pixel is a picture whatever it says.
         Endpoint::Pixel => {
-            return reply(
-                200,
-                &[("content-type".to_owned(), "image/gif".to_owned())],
-                GIF,
-            );
+            return reply(200, &[("content-type".to_owned(), "image/gif".to_owned())], GIF);
         }
         Endpoint::Call => CALL_BYTES_MAX,
         Endpoint::Batch => BATCH_BYTES_MAX,
@@ -213,11 +181,7 @@ fn refuse(message: &str) -> Response {
 
 /// The body without its compression; `None` when it cannot be undone.
 fn inflate(parts: &Parts, body: &Bytes) -> Option<Vec<u8>> {
-    match parts
-        .headers
-        .get("content-encoding")
-        .map(|value| value.as_bytes().to_ascii_lowercase())
-    {
+    match parts.headers.get("content-encoding").map(|value| value.as_bytes().to_ascii_lowercase()) {
         None => Some(body.to_vec()),
         Some(coding) if coding == b"gzip" => {
             let mut plain = Vec::new();
@@ -231,15 +195,11 @@ fn inflate(parts: &Parts, body: &Bytes) -> Option<Vec<u8>> {
 
 /// The call in a pixel's `data`: base64 of either alphabet, padded or not.
 fn pixel_data(query: &str) -> Option<Value> {
-    let config =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let (_, data) =
-        url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "data")?;
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let (_, data) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "data")?;
     // A `+` that was not percent-encoded has become a space by now.
     let data = data.replace('-', "+").replace('_', "/").replace(' ', "+");
-    let bytes = GeneralPurpose::new(&base64::alphabet::STANDARD, config)
-        .decode(data)
-        .ok()?;
+    let bytes = GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(data).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
@@ -253,9 +213,7 @@ mod tests {
 
     async fn post(segment: &Segment, path: &str, body: &[u8]) -> Answered {
         let url = format!("{}{path}", segment.url()).parse().unwrap();
-        send("POST", &url, &[("content-type", "text/plain")], body)
-            .await
-            .unwrap()
+        send("POST", &url, &[("content-type", "text/plain")], body).await.unwrap()
     }
 
     #[tokio::test]
@@ -265,20 +223,13 @@ mod tests {
         for name in CALLS.iter().chain(&BATCHES) {
             for path in [format!("/v1/{name}"), format!("/v1/{name}/")] {
                 let answer = post(&segment, &path, br#"{"type":"track"}"#).await;
-                assert_eq!(
-                    (answer.status, answer.body.as_slice()),
-                    (200, &br#"{"success":true}"#[..]),
-                    "{path}"
-                );
+                assert_eq!((answer.status, answer.body.as_slice()), (200, &br#"{"success":true}"#[..]), "{path}");
                 sent += 1;
             }
         }
         let seen = segment.wait_for(sent).await;
         assert_eq!(seen.len(), sent);
-        assert!(
-            seen.iter()
-                .all(|one| one.calls().len() == 1 && one.method == "POST")
-        );
+        assert!(seen.iter().all(|one| one.calls().len() == 1 && one.method == "POST"));
     }
 
     #[tokio::test]
@@ -306,25 +257,15 @@ mod tests {
     async fn a_compressed_body_is_read_and_kept_as_it_came() {
         let segment = Segment::start().await.unwrap();
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder
-            .write_all(br#"{"batch":[{"type":"page"},{"type":"track"}]}"#)
-            .unwrap();
+        encoder.write_all(br#"{"batch":[{"type":"page"},{"type":"track"}]}"#).unwrap();
         let body = encoder.finish().unwrap();
         let url = format!("{}/v1/batch", segment.url()).parse().unwrap();
-        let answer = send("POST", &url, &[("content-encoding", "gzip")], &body)
-            .await
-            .unwrap();
+        let answer = send("POST", &url, &[("content-encoding", "gzip")], &body).await.unwrap();
         assert_eq!(answer.status, 200);
         let seen = segment.seen();
         assert_eq!(seen[0].body, body);
         assert_eq!(seen[0].calls().len(), 2);
-        assert_eq!(
-            send("POST", &url, &[("content-encoding", "br")], b"{}")
-                .await
-                .unwrap()
-                .status,
-            400
-        );
+        assert_eq!(send("POST", &url, &[("content-encoding", "br")], b"{}").await.unwrap().status, 400);
     }
 
     #[tokio::test]
@@ -336,53 +277,29 @@ mod tests {
             ("data=%25%25", false),
             ("event=Opened&writeKey=k", false),
         ] {
-            let url = format!("{}/v1/pixel/track?{query}", segment.url())
-                .parse()
-                .unwrap();
+            let url = format!("{}/v1/pixel/track?{query}", segment.url()).parse().unwrap();
             let answer = send("GET", &url, &[], b"").await.unwrap();
-            assert_eq!(
-                (answer.status, answer.body.as_slice()),
-                (200, GIF),
-                "{query}"
-            );
-            assert_eq!(
-                segment.seen().last().unwrap().json.is_some(),
-                read,
-                "{query}"
-            );
+            assert_eq!((answer.status, answer.body.as_slice()), (200, GIF), "{query}");
+            assert_eq!(segment.seen().last().unwrap().json.is_some(), read, "{query}");
         }
     }
 
     #[tokio::test]
     async fn answers_are_as_ordered_and_then_as_usual() {
         let segment = Segment::start().await.unwrap();
-        let busy = Answer::status(429)
-            .header("Retry-After", "3")
-            .body("slow down")
-            .after(Duration::from_millis(1));
-        segment
-            .script()
-            .next(busy)
-            .next(Answer::Close)
-            .always(Answer::status(503));
+        let busy = Answer::status(429).header("Retry-After", "3").body("slow down").after(Duration::from_millis(1));
+        segment.script().next(busy).next(Answer::Close).always(Answer::status(503));
         let answer = post(&segment, "/v1/t", b"{}").await;
-        assert_eq!(
-            (answer.status, answer.body.as_slice()),
-            (429, &b"slow down"[..])
-        );
+        assert_eq!((answer.status, answer.body.as_slice()), (429, &b"slow down"[..]));
         assert!(answer.head.contains("retry-after: 3"), "{}", answer.head);
         let url = format!("{}/v1/t", segment.url()).parse().unwrap();
-        assert!(
-            send("POST", &url, &[], b"{}").await.is_err(),
-            "the connection is cut"
-        );
+        assert!(send("POST", &url, &[], b"{}").await.is_err(), "the connection is cut");
         assert_eq!(post(&segment, "/v1/t", b"{}").await.status, 503);
         assert_eq!(post(&segment, "/v1/t", b"{}").await.status, 503);
         segment.script().usual();
         assert_eq!(post(&segment, "/v1/t", b"{}").await.status, 200);
         segment.script().next(Answer::Hang);
-        let hung =
-            tokio::time::timeout(Duration::from_millis(100), send("POST", &url, &[], b"{}")).await;
+        let hung = tokio::time::timeout(Duration::from_millis(100), send("POST", &url, &[], b"{}")).await;
         assert!(hung.is_err(), "no answer comes");
         assert_eq!(segment.seen().len(), 6);
         segment.forget();
@@ -392,10 +309,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_was_stopped_can_come_back_on_its_port() {
         let segment = Segment::start().await.unwrap();
-        let (port, url) = (
-            segment.address().port(),
-            format!("{}/v1/t", segment.url()).parse().unwrap(),
-        );
+        let (port, url) = (segment.address().port(), format!("{}/v1/t", segment.url()).parse().unwrap());
         segment.script().next(Answer::Hang);
         let waiting = tokio::spawn({
             let url: url::Url = url;

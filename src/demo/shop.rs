@@ -54,10 +54,7 @@ impl Shop {
     ///
     /// When no port can be bound.
     pub async fn start(clock: Clock) -> io::Result<Self> {
-        let state = Arc::new(Shared {
-            log: Log::new(),
-            desk: Desk::new(clock),
-        });
+        let state = Arc::new(Shared { log: Log::new(), desk: Desk::new(clock) });
         let router = Router::new()
             .route("/", get(async || page::home()))
             .route("/product/{sku}", get(product))
@@ -66,10 +63,7 @@ impl Shop {
             .fallback(async || (StatusCode::NOT_FOUND, page::missing()))
             .layer(middleware::from_fn_with_state(state.clone(), remember))
             .with_state(state.clone());
-        Ok(Self {
-            state,
-            door: Door::open(0, router).await?,
-        })
+        Ok(Self { state, door: Door::open(0, router).await? })
     }
 
     /// Where it listens.
@@ -143,21 +137,9 @@ mod tests {
         let shop = Shop::start(Clock::System).await.unwrap();
         let steps = [
             ("/?im_ref=abc", 200, "href=\"/product/linen-throw\""),
-            (
-                "/product/linen-throw",
-                200,
-                "href=\"/checkout?sku=linen-throw\"",
-            ),
-            (
-                "/checkout?sku=linen-throw",
-                200,
-                "name=\"customer\" value=\"customer-1001\"",
-            ),
-            (
-                "/checkout?sku=linen-throw",
-                200,
-                "name=\"customer\" value=\"customer-1002\"",
-            ),
+            ("/product/linen-throw", 200, "href=\"/checkout?sku=linen-throw\""),
+            ("/checkout?sku=linen-throw", 200, "name=\"customer\" value=\"customer-1001\""),
+            ("/checkout?sku=linen-throw", 200, "name=\"customer\" value=\"customer-1002\""),
             ("/checkout?sku=%3Cscript%3E", 404, "Nothing woven here"),
             ("/product/none", 404, "Nothing woven here"),
             ("/none", 404, "Nothing woven here"),
@@ -175,42 +157,23 @@ mod tests {
     #[tokio::test]
     async fn an_order_is_reported_by_user_alone() {
         let (shop, segment) = (
-            Shop::start(Clock::manual(Time::from_seconds(1_800_000_000)))
-                .await
-                .unwrap(),
+            Shop::start(Clock::manual(Time::from_seconds(1_800_000_000))).await.unwrap(),
             Segment::start().await.unwrap(),
         );
         shop.report_orders_to(format!("{}/v1/track", segment.url()).parse().unwrap());
         let form = "sku=tea-towel&customer=customer-1001&email=ada%40example.com";
         let answer = ask(&shop, "POST", "/order", form).await;
         let page = String::from_utf8(answer.body).unwrap();
-        assert!(
-            answer.status == 200
-                && page.contains("1800000000-1")
-                && page.contains("The answer was 200"),
-            "{page}"
-        );
+        assert!(answer.status == 200 && page.contains("1800000000-1") && page.contains("The answer was 200"), "{page}");
         let seen = segment.seen();
         let call = seen[0].json.as_ref().unwrap();
-        assert_eq!(
-            seen[0].header("authorization"),
-            Some("Basic ZGVtby1zZXJ2ZXI6")
-        );
-        assert_eq!(
-            (&call["userId"], call.get("anonymousId")),
-            (&"customer-1001".into(), None)
-        );
+        assert_eq!(seen[0].header("authorization"), Some("Basic ZGVtby1zZXJ2ZXI6"));
+        assert_eq!((&call["userId"], call.get("anonymousId")), (&"customer-1001".into(), None));
         assert_eq!(
             (&call["event"], &call["timestamp"]),
-            (
-                &"Order Completed".into(),
-                &"2027-01-15T08:00:00.000Z".into()
-            )
+            (&"Order Completed".into(), &"2027-01-15T08:00:00.000Z".into())
         );
-        assert_eq!(
-            call["properties"]["products"][0]["price"].to_string(),
-            "19.95"
-        );
+        assert_eq!(call["properties"]["products"][0]["price"].to_string(), "19.95");
     }
 
     #[tokio::test]
@@ -222,16 +185,7 @@ mod tests {
         shop.report_orders_to(format!("{}/v1/track", gone.url()).parse().unwrap());
         drop(gone);
         let answer = ask(&shop, "POST", "/order", form).await;
-        assert!(
-            String::from_utf8(answer.body)
-                .unwrap()
-                .contains("could not report")
-        );
-        assert_eq!(
-            ask(&shop, "POST", "/order", "sku=x&customer=c&email=e")
-                .await
-                .status,
-            400
-        );
+        assert!(String::from_utf8(answer.body).unwrap().contains("could not report"));
+        assert_eq!(ask(&shop, "POST", "/order", "sku=x&customer=c&email=e").await.status, 400);
     }
 }

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use timing::Timing;
 
@@ -34,7 +35,8 @@ pub struct Metrics {
     unrecorded: Counter,
     queue_depth: Family<Labels<1>, Gauge>,
     queue_oldest_age: Family<Labels<1>, Gauge>,
-    store_commit: Timing,
+    store_commits: Counter,
+    store_commit_time: Counter<f64, AtomicU64>,
 }
 
 /// What a request was routed to.
@@ -78,22 +80,11 @@ const DURATION_BOUNDS: &[u64] =
 const ADDED_BOUNDS: &[u64] =
     &[25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 250_000, 1_000_000];
 
-/// Bounds for a commit of the store, in microseconds: from a fast disk's flush to the 250 ms that a call waits, and beyond.
-const COMMIT_BOUNDS: &[u64] =
-    &[250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
-
 impl Metrics {
     /// All counts at nought. `version` is the program's own.
     pub fn new(version: &'static str) -> Self {
         let mut registry = Registry::with_prefix("selvedge");
         registry.register("build", "The program that runs", Info::new([("version", version)]));
-        let store_commit = Timing::new(COMMIT_BOUNDS);
-        registry.register_with_unit(
-            "store_commit",
-            "How long the store's commits take, to the disk",
-            Unit::Seconds,
-            store_commit.clone(),
-        );
         Self {
             routes: register_routes(&mut registry),
             clicks: register(&mut registry, "clicks", "Visits with a click, by what became of it"),
@@ -104,7 +95,8 @@ impl Metrics {
             unrecorded: register(&mut registry, "unrecorded", "Deliveries that the store did not take in time"),
             queue_depth: register(&mut registry, "queue_depth", "Deliveries in the outbox, by state"),
             queue_oldest_age: register(&mut registry, "queue_oldest_age_seconds", "The age of the oldest delivery in the outbox, by state"),
-            store_commit,
+            store_commits: register(&mut registry, "store_commits", "Commits of the store that reached the disk"),
+            store_commit_time: register(&mut registry, "store_commit_seconds", "The time that the store's commits took together"),
             registry,
         }
     }
@@ -161,9 +153,10 @@ impl Metrics {
         self.unrecorded.inc_by(deliveries);
     }
 
-    /// The store committed; `took` is from the first row to the disk's word.
-    pub fn store_committed(&self, took: Duration) {
-        self.store_commit.observe(took);
+    /// Sets how many commits the store made and how long they took together; called just before [`Metrics::expose`].
+    pub fn store(&self, commits: u64, took: Duration) {
+        self.store_commits.inner().store(commits, Ordering::Relaxed);
+        self.store_commit_time.inner().store(took.as_secs_f64().to_bits(), Ordering::Relaxed);
     }
 
     /// Sets what the outbox holds in one state; called just before [`Metrics::expose`].
@@ -290,7 +283,7 @@ mod tests {
         metrics.delivery("u\"s", Route::Site, Route::Admin);
         metrics.unrecorded(3);
         metrics.queue(Route::Site, 7, Duration::from_secs(61));
-        metrics.store_committed(Duration::from_millis(2));
+        metrics.store(4, Duration::from_millis(2_500));
         let page = metrics.expose();
         for expected in [
             "selvedge_clicks_total{outcome=\"site\"} 1",
@@ -302,7 +295,8 @@ mod tests {
             "selvedge_unrecorded_total 3",
             "selvedge_queue_depth{state=\"site\"} 7",
             "selvedge_queue_oldest_age_seconds{state=\"site\"} 61",
-            "selvedge_store_commit_seconds_count 1",
+            "selvedge_store_commits_total 4",
+            "selvedge_store_commit_seconds_total 2.5",
         ] {
             assert_eq!(line(&page, expected), expected);
         }

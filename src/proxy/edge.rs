@@ -1,40 +1,47 @@
 //! What all connections share, and the first look at a request.
 
 use super::body::Body;
+use super::calls::{Caller, Calls};
 use super::config::Site;
 use super::forwarded::{Peer, introduce};
 use super::headers;
 use super::host::Host;
 use super::rescue::{Refusal, refuse};
 use super::route::{Route, Routes};
+use super::shared::Shared;
 use super::site::{self, Served};
+use super::stopwatch::Stopwatch;
 use super::tunnel::Tunnels;
 use super::upstream::UpstreamError;
-use crate::clock::Clock;
-use crate::segment;
-use http::{Method, Request, Response};
+use crate::metrics;
+use crate::segment::endpoint::endpoint;
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use ipnet::IpNet;
+use std::sync::Arc;
 
 /// What an [`Edge`] is made of.
-#[derive(Debug)]
 pub struct Parts {
     /// The `[[site]]` sections.
     pub sites: Vec<Site>,
-    /// The `[segment]` section.
-    pub segment: segment::Config,
     /// Peers whose forwarding fields are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where the time comes from.
-    pub clock: Clock,
+    /// The flow of Segment calls.
+    pub calls: Calls,
+    /// What visits and calls share.
+    pub shared: Arc<Shared>,
+    /// Whether each request leaves a line in the log.
+    pub access_log: bool,
 }
 
 /// The shared state of all connections.
-#[derive(Debug)]
 pub struct Edge {
     routes: Routes,
     trusted_proxies: Vec<IpNet>,
-    clock: Clock,
+    calls: Calls,
+    shared: Arc<Shared>,
+    access_log: bool,
     tunnels: Tunnels,
 }
 
@@ -43,42 +50,84 @@ impl Edge {
     pub fn new(parts: Parts) -> Result<Self, UpstreamError> {
         let sites = parts.sites.into_iter().map(Served::new).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            routes: Routes::new(sites, &parts.segment),
+            routes: Routes::new(sites, &parts.shared.rules.segment),
             trusted_proxies: parts.trusted_proxies,
-            clock: parts.clock,
+            calls: parts.calls,
+            shared: parts.shared,
+            access_log: parts.access_log,
             tunnels: Tunnels::default(),
         })
     }
 
-    /// Answers one request that came from `peer`.
-    pub async fn handle(&self, mut request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+    /// Answers one request: the flow of every request begins here.
+    pub async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         let host = match admit(&request) {
             Ok(host) => host,
             Err(refusal) => return refuse(refusal),
         };
-        match self.routes.find(host.name(), request.uri().path()) {
-            Route::Site(site) => {
-                let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
-                site::visit(self, site, request, &visitor).await
+        let watch = Stopwatch::start();
+        let seen = self.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
+        let (route, response) = match self.routes.find(host.name(), request.uri().path()) {
+            Route::Site(site) => (metrics::Route::Site, self.visit(site, request, peer, host, &watch).await),
+            Route::Call { site, prefix } => {
+                let target = seen_from_segment(request.uri(), prefix);
+                let space = site.map_or("default", |site| &site.settings.space);
+                (metrics::Route::Segment, self.call(request, peer, host, space, &target, &watch).await)
             }
-            // Calls: `calls::handle(self, request, peer, host)` goes here.
-            Route::Call => refuse(Refusal::UnknownEndpoint),
-            Route::UnknownHost => refuse(Refusal::UnknownHost),
+            Route::UnknownHost => return refuse(Refusal::UnknownHost),
+        };
+        let (status, total) = (response.status().as_u16(), watch.total());
+        self.shared.metrics.request_ended(route, status, total, watch.upstream());
+        if let Some((method, path)) = seen {
+            tracing::info!(%method, path, status, total_us = total.as_micros(), ip = %peer.ip(), "request");
+        }
+        response
+    }
+
+    async fn visit(&self, site: &Served, mut request: Request<Incoming>, peer: &Peer, host: Host, watch: &Stopwatch) -> Response<Body> {
+        let _in_flight = self.shared.metrics.request_began(metrics::Route::Site);
+        let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
+        site::visit(self, site, request, &visitor, watch).await
+    }
+
+    async fn call(
+        &self,
+        mut request: Request<Incoming>,
+        peer: &Peer,
+        host: Host,
+        space: &str,
+        target: &str,
+        watch: &Stopwatch,
+    ) -> Response<Body> {
+        let _in_flight = self.shared.metrics.request_began(metrics::Route::Segment);
+        let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
+        let caller = Caller { host: visitor.host.name(), https: visitor.https, ip: visitor.ip, space };
+        let (path, _) = target.split_once('?').unwrap_or((target, ""));
+        match self.calls.handle(request, endpoint(path), target, &caller, watch).await {
+            Ok(response) => response,
+            // The caller is gone, or does not speak HTTP; nobody may be left to read this.
+            Err(_) => refuse(Refusal::BrokenBody),
         }
     }
 
-    /// Where the time comes from.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
+    /// What visits and calls share.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
-    /// The open tunnels.
+    /// The upgraded connections.
     pub fn tunnels(&self) -> &Tunnels {
         &self.tunnels
     }
 }
 
 /// Refuses what must not be forwarded at all; what passes has one host.
+/// The path and query as Segment's own root sees them.
+fn seen_from_segment(uri: &Uri, prefix: usize) -> String {
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    target.get(prefix..).unwrap_or("/").to_owned()
+}
+
 fn admit(request: &Request<Incoming>) -> Result<Host, Refusal> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method);

@@ -6,19 +6,25 @@
 
 pub mod body;
 pub mod cacheable;
+pub mod calls;
 pub mod config;
 pub mod edge;
 pub mod forwarded;
 pub mod headers;
 pub mod host;
+mod landing;
 pub mod rescue;
 pub mod route;
+pub mod shared;
 pub mod site;
+mod stopwatch;
 pub mod tunnel;
 pub mod upstream;
 
 pub use body::Body;
 pub use config::{HostMode, Site};
+pub use calls::{Caller, Calls, Recorder};
 pub use edge::{Edge, Parts};
 pub use forwarded::{Peer, VisitorFacts};
+pub use shared::Shared;
 pub use upstream::{Upstream, Waits};

@@ -27,8 +27,8 @@ pub enum Refusal {
     #[error("no site is served under this host")]
     UnknownHost,
     /// A path under Segment's prefix that is none of its endpoints.
-    #[error("no such endpoint")]
-    UnknownEndpoint,
+    #[error("the request's body broke off")]
+    BrokenBody,
     /// The request has passed here before.
     #[error("the request went in a circle")]
     Loop,
@@ -67,10 +67,9 @@ impl ForwardError {
 /// Answers a request that is not forwarded. The connection ends where its framing may be in doubt.
 pub fn refuse(refusal: Refusal) -> Response<Body> {
     let status = match refusal {
-        Refusal::BadHost | Refusal::BadFraming | Refusal::BadTarget => StatusCode::BAD_REQUEST,
+        Refusal::BadHost | Refusal::BadFraming | Refusal::BadTarget | Refusal::BrokenBody => StatusCode::BAD_REQUEST,
         Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
-        Refusal::UnknownEndpoint => StatusCode::NOT_FOUND,
         Refusal::Loop => StatusCode::LOOP_DETECTED,
     };
     let mut response = say(status, &refusal.to_string());
@@ -155,7 +154,7 @@ mod tests {
             (Refusal::BadTarget, 400, true),
             (Refusal::Method, 405, true),
             (Refusal::UnknownHost, 421, false),
-            (Refusal::UnknownEndpoint, 404, false),
+            (Refusal::BrokenBody, 400, true),
             (Refusal::Loop, 508, false),
         ] {
             let response = refuse(refusal);

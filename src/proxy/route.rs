@@ -1,6 +1,7 @@
 //! Which way a request goes: pure, by host and path.
 
 use super::site::Served;
+use crate::segment::endpoint::{Endpoint, endpoint, under};
 use std::collections::HashMap;
 
 /// Where a request belongs.
@@ -8,8 +9,13 @@ use std::collections::HashMap;
 pub enum Route<'a> {
     /// To a site's origin.
     Site(&'a Served),
-    /// To Segment; the path is looked at further by `segment::endpoint`.
-    Call,
+    /// To Segment.
+    Call {
+        /// The site under the same host, whose people the callers are.
+        site: Option<&'a Served>,
+        /// How many bytes of the path are not Segment's.
+        prefix: usize,
+    },
     /// Nowhere: no site has this host.
     UnknownHost,
 }
@@ -22,6 +28,7 @@ pub struct Routes {
     any_host: Option<usize>,
     segment_prefix: String,
     segment_hosts: Vec<String>,
+    root_paths: bool,
 }
 
 impl Routes {
@@ -38,24 +45,23 @@ impl Routes {
             }
         }
         let segment_prefix = segment.prefix.trim_end_matches('/').to_owned();
-        Self { sites, by_host, any_host, segment_prefix, segment_hosts: segment.hosts.clone() }
+        Self { sites, by_host, any_host, segment_prefix, segment_hosts: segment.hosts.clone(), root_paths: segment.root_paths }
     }
 
-    /// Where a request for `path` on `host` (a name without port, in any case) belongs. Segment's prefix answers on
-    /// every host, since server-side SDKs know bare addresses only.
+    /// Where a request for `path` on `host` (a name without port, in any case) belongs. Segment's prefix answers on every
+    /// host, since server-side SDKs know bare addresses only.
     pub fn find(&self, host: &str, path: &str) -> Route<'_> {
-        if self.is_under_prefix(path) || self.segment_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) {
-            return Route::Call;
+        if under(path, &self.segment_prefix).is_some() {
+            return Route::Call { site: self.site(host), prefix: self.segment_prefix.len() };
+        }
+        if self.segment_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) {
+            return Route::Call { site: None, prefix: 0 };
         }
         match self.site(host) {
+            Some(site) if self.root_paths && is_api(path) => Route::Call { site: Some(site), prefix: 0 },
             Some(site) => Route::Site(site),
             None => Route::UnknownHost,
         }
-    }
-
-    fn is_under_prefix(&self, path: &str) -> bool {
-        let rest = (!self.segment_prefix.is_empty()).then(|| path.strip_prefix(self.segment_prefix.as_str())).flatten();
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     fn site(&self, host: &str) -> Option<&Served> {
@@ -68,6 +74,11 @@ impl Routes {
         };
         exact.copied().or(self.any_host).and_then(|index| self.sites.get(index))
     }
+}
+
+/// Whether a path at the root of a site is one of Segment's API.
+fn is_api(path: &str) -> bool {
+    matches!(endpoint(path), Endpoint::Calls(_) | Endpoint::Pixel(_) | Endpoint::Metrics)
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use super::config::{HostMode, Site};
 use super::edge::Edge;
 use super::forwarded::VisitorFacts;
 use super::headers::{self, Upgrade};
+use super::landing::Landing;
 use super::rescue::{ForwardError, rescue};
+use super::stopwatch::Stopwatch;
 use super::upstream::{Upstream, UpstreamError, Waits};
 use http::header::HOST;
 use http::{Request, Response, StatusCode};
@@ -30,19 +32,38 @@ impl Served {
     }
 }
 
-/// Forwards a visit to the site's origin.
-pub(super) async fn visit(edge: &Edge, site: &Served, mut request: Request<Incoming>, visitor: &VisitorFacts) -> Response<Body> {
+/// Forwards a visit to the site's origin, and keeps its click in the answer's cookies.
+pub(super) async fn visit(
+    edge: &Edge,
+    site: &Served,
+    mut request: Request<Incoming>,
+    visitor: &VisitorFacts,
+    watch: &Stopwatch,
+) -> Response<Body> {
+    let shared = edge.shared();
+    let landing = Landing::read(&request, shared);
     let version = request.version();
     let upgrade = headers::ready_request(request.headers_mut(), version);
     let visitor_side = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     if site.settings.host == HostMode::Rewrite {
         request.headers_mut().insert(HOST, site.origin.host().clone());
     }
-    let outcome = site.origin.forward(request.map(Body::from)).await;
-    match outcome.and_then(|answer| pass_on(edge, answer, upgrade.as_ref(), visitor_side)) {
+    let first_seen = async {
+        match &landing {
+            Some(landing) => landing.first_seen(shared).await,
+            None => None,
+        }
+    };
+    let forwarded = watch.waiting(site.origin.forward(request.map(Body::from)));
+    let (outcome, first_seen) = tokio::join!(forwarded, first_seen);
+    let mut response = match outcome.and_then(|answer| pass_on(edge, answer, upgrade.as_ref(), visitor_side)) {
         Ok(response) => response,
-        Err(error) => rescue(&error, visitor.host.name(), edge.clock().now()),
+        Err(error) => rescue(&error, visitor.host.name(), shared.clock.now()),
+    };
+    if let Some(landing) = landing {
+        landing.keep(first_seen, &mut response, visitor, shared);
     }
+    response
 }
 
 fn pass_on(

@@ -42,7 +42,7 @@ pub enum UpstreamError {
     Target(Uri),
     /// TLS cannot be set up: the machine has no usable root certificates.
     #[error("TLS towards upstreams cannot be set up")]
-    Tls(#[source] rustls::Error),
+    Tls(#[source] io::Error),
 }
 
 /// The way to one server. Cheap to share by reference; it holds the connections.
@@ -147,7 +147,7 @@ fn connector(scheme: &Scheme, connect: Duration) -> Result<HttpsConnector<HttpCo
     } else {
         let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
-            .map_err(UpstreamError::Tls)?
+            .map_err(|error| UpstreamError::Tls(io::Error::other(error)))?
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
         builder.with_tls_config(config).https_or_http()

@@ -46,6 +46,10 @@ pub enum Untouched {
     UnknownShape,
     /// A batch of more than [`BATCH_CALLS_MAX`] calls.
     TooManyCalls,
+    /// It is larger than what is read.
+    TooLarge,
+    /// A pixel whose query holds no call.
+    NoCall,
 }
 
 impl Label for Untouched {
@@ -55,6 +59,8 @@ impl Label for Untouched {
             Self::TooDeep => "too_deep",
             Self::UnknownShape => "unknown_shape",
             Self::TooManyCalls => "too_many_calls",
+            Self::TooLarge => "too_large",
+            Self::NoCall => "no_call",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::call::Names;
 use crate::click::{Click, ClickId};
+use http::HeaderValue;
 use std::time::Duration;
 
 /// The cookie's name on the wire: `s:context.referrer`, percent-encoded.
@@ -60,19 +61,21 @@ pub fn value(id: &ClickId, names: &Names) -> String {
     format!("{{%22id%22:%22{id}%22%2C%22type%22:%22{}%22}}", names.referrer_type)
 }
 
-/// The `Set-Cookie` that issues the twin, with that library's own attributes; `domain` as the master's.
-pub fn issue(id: &ClickId, names: &Names, domain: Option<&str>) -> String {
+/// The `Set-Cookie` that issues the twin, with that library's own attributes; `domain` as the master's. `None` only for a
+/// domain that cannot stand in a field.
+pub fn issue(id: &ClickId, names: &Names, domain: Option<&str>) -> Option<HeaderValue> {
     set_cookie(&value(id, names), domain, MAX_AGE)
 }
 
-/// The `Set-Cookie` that deletes the twin.
-pub fn delete(domain: Option<&str>) -> String {
+/// The `Set-Cookie` that deletes the twin; `None` as for [`issue`].
+pub fn delete(domain: Option<&str>) -> Option<HeaderValue> {
     set_cookie("", domain, Duration::ZERO)
 }
 
-fn set_cookie(value: &str, domain: Option<&str>, max_age: Duration) -> String {
+fn set_cookie(value: &str, domain: Option<&str>, max_age: Duration) -> Option<HeaderValue> {
     let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
-    format!("{NAME}={value}; SameSite=Lax; Path=/{domain}; Max-Age={}", max_age.as_secs())
+    let text = format!("{NAME}={value}; SameSite=Lax; Path=/{domain}; Max-Age={}", max_age.as_secs());
+    HeaderValue::try_from(text).ok()
 }
 
 #[cfg(test)]
@@ -95,7 +98,7 @@ mod tests {
         assert_eq!(value(&id, &names()), "{%22id%22:%222uz3:sQ%25W%22%2C%22type%22:%22impactRadius%22}");
         assert_eq!(read(value(&id, &names()).as_bytes(), &names()), Twin::Ours(id.clone()));
         assert_eq!(
-            issue(&id, &names(), Some("shop.com")),
+            issue(&id, &names(), Some("shop.com")).unwrap(),
             "s%3Acontext.referrer={%22id%22:%222uz3:sQ%25W%22%2C%22type%22:%22impactRadius%22}; SameSite=Lax; Path=/; Domain=shop.com; Max-Age=31536000"
         );
     }

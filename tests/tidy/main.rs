@@ -40,7 +40,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("axum", &["admin/", "demo/", "demo."]),
     ("maud", &["admin/", "demo/"]),
     ("sha1", &["destination/impact/email"]),
-    ("hex", &["destination/"]),
     ("moka", &["links/"]),
     ("rusqlite", &["store/"]),
     ("prometheus_client", &["metrics/"]),

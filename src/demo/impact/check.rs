@@ -5,12 +5,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// A conversion needs one of these to name its event type.
-const EVENT_TYPES: [&str; 4] = [
-    "ActionTrackerId",
-    "EventTypeId",
-    "EventTypeCode",
-    "EventCode",
-];
+const EVENT_TYPES: [&str; 4] = ["ActionTrackerId", "EventTypeId", "EventTypeCode", "EventCode"];
 
 /// A conversion needs one of these to be attributed by.
 const ATTRIBUTION_KEYS: [&str; 14] = [
@@ -31,27 +26,15 @@ const ATTRIBUTION_KEYS: [&str; 14] = [
 ];
 
 /// A page load needs one of these to know whose it is.
-const PROFILE_KEYS: [&str; 7] = [
-    "CustomProfileId",
-    "ClickId",
-    "CustomerId",
-    "GoogAId",
-    "AndroidId",
-    "AppleIfa",
-    "AppleIfv",
-];
+const PROFILE_KEYS: [&str; 7] =
+    ["CustomProfileId", "ClickId", "CustomerId", "GoogAId", "AndroidId", "AppleIfa", "AppleIfv"];
 
 /// A page load with one of these is an app's, which has no page.
 const APP_KEYS: [&str; 3] = ["PropertyId", "ImpactAppId", "AppPackage"];
 
 /// Fields that hold an amount.
-const AMOUNTS: [&str; 5] = [
-    "OrderDiscount",
-    "OrderShipping",
-    "OrderTax",
-    "OrderSubTotalPostDiscount",
-    "OrderSubTotalPreDiscount",
-];
+const AMOUNTS: [&str; 5] =
+    ["OrderDiscount", "OrderShipping", "OrderTax", "OrderSubTotalPostDiscount", "OrderSubTotalPreDiscount"];
 
 /// The longest values of fields that are often too long.
 const LENGTHS: [(&str, usize); 6] = [
@@ -72,10 +55,8 @@ pub(super) struct Fault {
 
 impl Fault {
     /// A body that is no form.
-    pub(super) const NOT_A_FORM: Self = Self {
-        field: "",
-        message: "request body must be application/x-www-form-urlencoded",
-    };
+    pub(super) const NOT_A_FORM: Self =
+        Self { field: "", message: "request body must be application/x-www-form-urlencoded" };
 
     /// In one of the two spellings.
     pub(super) fn to_json(self, capitals: bool) -> Value {
@@ -101,29 +82,19 @@ impl Form {
         }
         let mut fields = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(body) {
-            fields
-                .entry(name.into_owned())
-                .or_insert_with(|| value.into_owned());
+            fields.entry(name.into_owned()).or_insert_with(|| value.into_owned());
         }
         Some(Self(fields))
     }
 
     /// A field's value, if it was sent and is not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// All fields as an object of strings.
     pub(super) fn to_json(&self) -> Value {
-        Value::Object(
-            self.0
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone().into()))
-                .collect::<Map<_, _>>(),
-        )
+        Value::Object(self.0.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>())
     }
 
     fn has_one_of(&self, names: &[&str]) -> bool {
@@ -135,10 +106,7 @@ impl Form {
 pub(super) fn conversion(form: &Form) -> Vec<Fault> {
     let mut faults = of_every_form(form);
     if form.get("OrderId").is_none() {
-        faults.push(Fault {
-            field: "OrderId",
-            message: "OrderId is required",
-        });
+        faults.push(Fault { field: "OrderId", message: "OrderId is required" });
     }
     if !form.has_one_of(&EVENT_TYPES) {
         faults.push(Fault {
@@ -147,23 +115,14 @@ pub(super) fn conversion(form: &Form) -> Vec<Fault> {
         });
     }
     if !form.has_one_of(&ATTRIBUTION_KEYS) {
-        faults.push(Fault {
-            field: "ClickId",
-            message: "at least one attribution key is required",
-        });
+        faults.push(Fault { field: "ClickId", message: "at least one attribution key is required" });
     }
     if form.get("CurrencyCode").is_some_and(|code| code.len() != 3) {
-        faults.push(Fault {
-            field: "CurrencyCode",
-            message: "CurrencyCode must be an ISO 4217 code",
-        });
+        faults.push(Fault { field: "CurrencyCode", message: "CurrencyCode must be an ISO 4217 code" });
     }
     for field in AMOUNTS {
         if form.get(field).is_some_and(|amount| !is_decimal(amount)) {
-            faults.push(Fault {
-                field,
-                message: "must be a decimal number",
-            });
+            faults.push(Fault { field, message: "must be a decimal number" });
         }
     }
     faults.extend(items(form));
@@ -174,62 +133,34 @@ pub(super) fn conversion(form: &Form) -> Vec<Fault> {
 pub(super) fn page_load(form: &Form) -> Vec<Fault> {
     let mut faults = of_every_form(form);
     if form.get("PageUrl").is_none() && !form.has_one_of(&APP_KEYS) {
-        faults.push(Fault {
-            field: "PageUrl",
-            message: "PageUrl is required",
-        });
+        faults.push(Fault { field: "PageUrl", message: "PageUrl is required" });
     }
     if !form.has_one_of(&PROFILE_KEYS) {
-        faults.push(Fault {
-            field: "CustomProfileId",
-            message: "CustomProfileId is required",
-        });
+        faults.push(Fault { field: "CustomProfileId", message: "CustomProfileId is required" });
     }
     if form.get("CustomerId").is_some_and(|id| !is_customer_id(id)) {
-        let message =
-            "CustomerId needs 7 or more characters, 3 of them distinct, and no white space";
-        faults.push(Fault {
-            field: "CustomerId",
-            message,
-        });
+        let message = "CustomerId needs 7 or more characters, 3 of them distinct, and no white space";
+        faults.push(Fault { field: "CustomerId", message });
     }
     faults
 }
 
 fn of_every_form(form: &Form) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if !form
-        .get("CampaignId")
-        .is_some_and(|id| id.len() <= 10 && id.bytes().all(|b| b.is_ascii_digit()))
-    {
-        faults.push(Fault {
-            field: "CampaignId",
-            message: "CampaignId must be a number of at most 10 digits",
-        });
+    if !form.get("CampaignId").is_some_and(|id| id.len() <= 10 && id.bytes().all(|b| b.is_ascii_digit())) {
+        faults.push(Fault { field: "CampaignId", message: "CampaignId must be a number of at most 10 digits" });
     }
     match form.get("EventDate") {
         Some("NOW") => {}
         Some(date) if crate::clock::Time::parse(date).is_some() => {}
-        _ => faults.push(Fault {
-            field: "EventDate",
-            message: "EventDate must be ISO 8601 with an offset, or NOW",
-        }),
+        _ => faults.push(Fault { field: "EventDate", message: "EventDate must be ISO 8601 with an offset, or NOW" }),
     }
     if form.get("CustomerEmail").is_some_and(|hash| !is_hash(hash)) {
-        faults.push(Fault {
-            field: "CustomerEmail",
-            message: "CustomerEmail must be a SHA-1 or SHA-256 in hex",
-        });
+        faults.push(Fault { field: "CustomerEmail", message: "CustomerEmail must be a SHA-1 or SHA-256 in hex" });
     }
     for (field, longest) in LENGTHS {
-        if form
-            .get(field)
-            .is_some_and(|value| value.chars().count() > longest)
-        {
-            faults.push(Fault {
-                field,
-                message: "value is too long",
-            });
+        if form.get(field).is_some_and(|value| value.chars().count() > longest) {
+            faults.push(Fault { field, message: "value is too long" });
         }
     }
     faults
@@ -238,34 +169,17 @@ fn of_every_form(form: &Form) -> Vec<Fault> {
 /// Items count from 1, and have a price or a subtotal.
 fn items(form: &Form) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if form
-        .0
-        .keys()
-        .any(|name| name.starts_with("Item") && name.ends_with(|c: char| !c.is_ascii_digit()))
-    {
-        faults.push(Fault {
-            field: "Item",
-            message: "item fields need an index",
-        });
+    if form.0.keys().any(|name| name.starts_with("Item") && name.ends_with(|c: char| !c.is_ascii_digit())) {
+        faults.push(Fault { field: "Item", message: "item fields need an index" });
     }
-    if ["ItemSku0", "ItemName0", "ItemPrice0", "ItemQuantity0"]
-        .iter()
-        .any(|name| form.get(name).is_some())
-    {
-        faults.push(Fault {
-            field: "Item",
-            message: "items count from 1",
-        });
+    if ["ItemSku0", "ItemName0", "ItemPrice0", "ItemQuantity0"].iter().any(|name| form.get(name).is_some()) {
+        faults.push(Fault { field: "Item", message: "items count from 1" });
     }
     let both = |name: &str| {
-        name.strip_prefix("ItemPrice")
-            .is_some_and(|index| form.get(&format!("ItemSubTotal{index}")).is_some())
+        name.strip_prefix("ItemPrice").is_some_and(|index| form.get(&format!("ItemSubTotal{index}")).is_some())
     };
     if form.0.keys().any(|name| both(name)) {
-        faults.push(Fault {
-            field: "ItemPrice",
-            message: "ItemPrice and ItemSubTotal exclude each other",
-        });
+        faults.push(Fault { field: "ItemPrice", message: "ItemPrice and ItemSubTotal exclude each other" });
     }
     faults
 }
@@ -292,10 +206,8 @@ mod tests {
     use super::*;
 
     fn form(text: &str) -> Form {
-        let request = http::Request::post("/")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(())
-            .unwrap();
+        let request =
+            http::Request::post("/").header("content-type", "application/x-www-form-urlencoded").body(()).unwrap();
         Form::read(&request.into_parts().0, text.as_bytes()).unwrap()
     }
 
@@ -305,8 +217,7 @@ mod tests {
 
     #[test]
     fn a_conversion_is_checked_field_by_field() {
-        let good =
-            "CampaignId=1000&EventDate=2026-11-24T03:56:35Z&OrderId=o&EventTypeId=7&CustomerId=c";
+        let good = "CampaignId=1000&EventDate=2026-11-24T03:56:35Z&OrderId=o&EventTypeId=7&CustomerId=c";
         let cases: [(&str, &[&str]); 15] = [
             ("", &[]),
             ("&CampaignId=x", &[]), // the first of two equal names stands
@@ -316,36 +227,20 @@ mod tests {
             ("&OrderDiscount=.5", &["OrderDiscount"]),
             ("&CurrencyCode=EURO", &["CurrencyCode"]),
             ("&CustomerEmail=ann%40example.com", &["CustomerEmail"]),
-            (
-                "&CustomerEmail=0c57fe03e81357df3acc1340bc9e353688e8f69e",
-                &[],
-            ),
+            ("&CustomerEmail=0c57fe03e81357df3acc1340bc9e353688e8f69e", &[]),
             ("&ItemSku1=a&ItemText1_2=b&ItemPrice1=1", &[]),
             ("&ItemSku0=a", &["Item"]),
             ("&ItemSku=a", &["Item"]),
             ("&ItemPrice2=1&ItemSubTotal2=2", &["ItemPrice"]),
             ("&ItemPrice2=1&ItemSubTotal3=2", &[]),
-            (
-                "&CustomerStatus=01234567890123456789012345678901234567890",
-                &["CustomerStatus"],
-            ),
+            ("&CustomerStatus=01234567890123456789012345678901234567890", &["CustomerStatus"]),
         ];
         for (more, expected) in cases {
-            assert_eq!(
-                fields(conversion(&form(&format!("{good}{more}")))),
-                expected,
-                "{more}"
-            );
+            assert_eq!(fields(conversion(&form(&format!("{good}{more}")))), expected, "{more}");
         }
         assert_eq!(
             fields(conversion(&form("OrderId=&EventDate=2026-11-24"))),
-            [
-                "CampaignId",
-                "EventDate",
-                "OrderId",
-                "EventTypeId",
-                "ClickId"
-            ]
+            ["CampaignId", "EventDate", "OrderId", "EventTypeId", "ClickId"]
         );
     }
 
@@ -361,11 +256,7 @@ mod tests {
             ("&PageUrl=x&CustomerId=1111112", &["CustomerId"]),
         ];
         for (more, expected) in cases {
-            assert_eq!(
-                fields(page_load(&form(&format!("{good}{more}")))),
-                expected,
-                "{more}"
-            );
+            assert_eq!(fields(page_load(&form(&format!("{good}{more}")))), expected, "{more}");
         }
     }
 }

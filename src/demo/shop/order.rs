@@ -65,12 +65,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            orders: AtomicU64::new(1),
-            customers: AtomicU64::new(1001),
-            endpoint: Mutex::default(),
-        }
+        Self { clock, orders: AtomicU64::new(1), customers: AtomicU64::new(1001), endpoint: Mutex::default() }
     }
 
     pub(super) fn report_to(&self, endpoint: Url) {
@@ -79,10 +74,7 @@ impl Desk {
 
     /// A customer number that nobody has yet.
     pub(super) fn next_customer(&self) -> String {
-        format!(
-            "customer-{}",
-            self.customers.fetch_add(1, Ordering::Relaxed)
-        )
+        format!("customer-{}", self.customers.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Takes the order and reports it.
@@ -93,11 +85,7 @@ impl Desk {
         let number = self.orders.fetch_add(1, Ordering::Relaxed);
         // The time keeps orders of two runs of the demo apart.
         let order = format!("{}-{number}", self.clock.now().seconds());
-        let endpoint = self
-            .endpoint
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let endpoint = self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(endpoint) = endpoint else {
             return Placed::Unreported { order };
         };
@@ -146,9 +134,5 @@ async fn report(endpoint: &Url, call: &Value) -> std::io::Result<u16> {
         ("Content-Type", "application/json"),
         ("User-Agent", "shop-server/1.0"),
     ];
-    Ok(
-        send("POST", endpoint, &headers, call.to_string().as_bytes())
-            .await?
-            .status,
-    )
+    Ok(send("POST", endpoint, &headers, call.to_string().as_bytes()).await?.status)
 }

@@ -147,10 +147,7 @@ pub(super) fn thanks(order: &str, status: Option<u16>) -> Html<String> {
 
 /// What there is not.
 pub(super) fn missing() -> Html<String> {
-    frame(
-        "Not found",
-        &html! { header.hero { h1 { "Nothing woven here." } a.button href="/" { "Back to the shop" } } },
-    )
+    frame("Not found", &html! { header.hero { h1 { "Nothing woven here." } a.button href="/" { "Back to the shop" } } })
 }
 
 /// The page around `content`.

@@ -14,19 +14,19 @@ const AWAY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// Segment took it, or we did in its place.
-pub fn success() -> Response<Body> {
+pub(super) fn success() -> Response<Body> {
     json(StatusCode::OK, r#"{"success":true}"#)
 }
 
 /// Segment is away; the SDK keeps the call and tries again (never a 4xx: SDKs drop those).
-pub fn away() -> Response<Body> {
+pub(super) fn away() -> Response<Body> {
     let mut response = json(StatusCode::SERVICE_UNAVAILABLE, r#"{"success":false,"message":"try again later"}"#);
     response.headers_mut().insert(RETRY_AFTER, AWAY_RETRY_AFTER);
     response
 }
 
 /// The image that answers a pixel, whatever became of it.
-pub fn image() -> Response<Body> {
+pub(super) fn image() -> Response<Body> {
     let mut response = Response::new(Body::full(Bytes::from_static(GIF)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("image/gif"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -34,7 +34,7 @@ pub fn image() -> Response<Body> {
 }
 
 /// Whether an answer of Segment's means that it is away.
-pub fn is_away(status: StatusCode) -> bool {
+pub(super) fn is_away(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
@@ -42,7 +42,7 @@ pub fn is_away(status: StatusCode) -> bool {
 }
 
 /// What is changed in Segment's own answer: its cookies are not the site's, and a 429 names its wait under both names.
-pub fn passed_on(status: StatusCode, headers: &mut HeaderMap) {
+pub(super) fn passed_on(status: StatusCode, headers: &mut HeaderMap) {
     headers.remove(SET_COOKIE);
     if status != StatusCode::TOO_MANY_REQUESTS {
         return;

@@ -16,7 +16,7 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, co
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("Retry-After, X-RateLimit-Reset");
 
 /// Replaces what an answer says about other origins. `host` is the host that was called.
-pub fn answer(request: &HeaderMap, host: &str, listed: &[String], response: &mut HeaderMap) {
+pub(super) fn answer(request: &HeaderMap, host: &str, listed: &[String], response: &mut HeaderMap) {
     drop_upstream(response);
     response.append(VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = request.get(ORIGIN) else { return };
@@ -28,7 +28,7 @@ pub fn answer(request: &HeaderMap, host: &str, listed: &[String], response: &mut
 }
 
 /// What a preflight's answer says beside [`answer`].
-pub fn preflight(response: &mut HeaderMap) {
+pub(super) fn preflight(response: &mut HeaderMap) {
     response.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     response.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
     response.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);

@@ -20,7 +20,7 @@ const ALLOWED: [HeaderName; 9] = [
 ];
 
 /// The fields that go on: the allowed ones, a harmless Authorization, and a browser's address.
-pub fn headers(request: &HeaderMap, visitor: Option<&Visitor>) -> HeaderMap {
+pub(super) fn headers(request: &HeaderMap, visitor: Option<&Visitor>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(ALLOWED.len() + 2);
     for name in ALLOWED {
         for value in request.get_all(&name) {
@@ -39,7 +39,7 @@ pub fn headers(request: &HeaderMap, visitor: Option<&Visitor>) -> HeaderMap {
 }
 
 /// The write key in a request's Basic credentials.
-pub fn write_key(request: &HeaderMap) -> Option<String> {
+pub(super) fn write_key(request: &HeaderMap) -> Option<String> {
     request.get_all(AUTHORIZATION).iter().find_map(|value| {
         let (user, password) = basic(value)?;
         (password.is_empty() && !user.is_empty()).then_some(user)

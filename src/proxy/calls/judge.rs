@@ -2,7 +2,7 @@
 //!
 //! Live traffic and `selvedge explain` both judge calls here.
 
-use crate::attribution::{Attribution, Evidence, Rules as Weights, attribute, is_decided, wins};
+use crate::attribution::{Attribution, Basis, Evidence, Rules as Weights, attribute, is_decided, wins};
 use crate::click::{self, Click, ClickId, Place, parameter};
 use crate::clock::Time;
 use crate::destination::{Program, Request, Skip, Sources, Subject, impact};
@@ -11,7 +11,7 @@ use crate::segment::envelope::CALL_BYTES_MAX;
 use crate::segment::referrer::{Kept, enrich, said};
 use crate::segment::splice::Edit;
 use crate::segment::{CallKind, Names, View, Visitor};
-use crate::{metrics::Label, segment};
+use crate::segment;
 
 /// The track event in which mobile SDKs copy a link's query parameters into the properties.
 const DEEP_LINK: &str = "Deep Link Opened";
@@ -96,6 +96,11 @@ pub struct Judged<'a> {
 }
 
 impl Judged<'_> {
+    /// On what basis its click was chosen, if it has one.
+    pub fn basis(&self) -> Option<Basis> {
+        self.attribution.as_ref().map(|attribution| attribution.basis)
+    }
+
     /// The edits of its referrer; none when it keeps what it has.
     pub fn edits(&self) -> &[Edit] {
         match &self.referrer {
@@ -292,7 +297,3 @@ fn map(facts: &Facts<'_>, rules: &Rules, judged: &mut Judged<'_>) {
     }
 }
 
-/// The basis of an attribution as a label; `none` without one.
-pub fn basis_label(attribution: Option<&Attribution>) -> &'static str {
-    attribution.map_or("none", |attribution| attribution.basis.label())
-}

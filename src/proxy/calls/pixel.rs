@@ -2,11 +2,11 @@
 
 use super::record::Recorded;
 use super::spliced::Spliced;
-use super::{Calls, answer, visitor};
+use super::{Calls, Caller, answer, visitor_of};
 use crate::proxy::body::Body;
-use crate::proxy::forwarded::Caller;
+use crate::proxy::stopwatch::Stopwatch;
 use crate::segment::pixel::{Pixel, QUERY_BYTES_MAX};
-use crate::segment::{CallKind, Envelope, Expect};
+use crate::segment::{CallKind, Envelope, Expect, Untouched};
 use http::{Request, Response, request};
 use hyper::body::Incoming;
 
@@ -18,15 +18,16 @@ impl Calls {
         kind: CallKind,
         path: &str,
         caller: &Caller<'_>,
+        watch: &Stopwatch,
     ) -> Response<Body> {
         let (parts, _) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
         let rewritten = self.rewritten(&parts, query, kind, caller).await;
         let (path_only, _) = path.split_once('?').unwrap_or((path, ""));
         let target = rewritten.map_or_else(|| path.to_owned(), |query| format!("{path_only}?{query}"));
-        let visitor = visitor(&parts.headers, caller).or_else(|| Some(super::visitor_of(&parts.headers, caller)));
+        let visitor = visitor_of(&parts.headers, caller);
         // Segment's answer is the same image, so nobody waits to read it; a failure is logged where it happens.
-        drop(self.forward(&parts, visitor.as_ref(), &target, &self.rules.segment.api, Body::empty()).await);
+        drop(self.forward(&parts, Some(&visitor), &target, &self.api, Body::empty(), watch).await);
         answer::image()
     }
 
@@ -34,27 +35,27 @@ impl Calls {
     async fn rewritten(&self, parts: &request::Parts, query: &str, kind: CallKind, caller: &Caller<'_>) -> Option<String> {
         let pixel = (query.len() <= QUERY_BYTES_MAX).then(|| Pixel::read(query)).flatten();
         let Some(pixel) = pixel else {
-            self.metrics.untouched("bad_pixel");
+            self.shared.metrics.envelope(Untouched::NoCall);
             return None;
         };
         let expect = Expect::One(kind);
-        let envelope = match Envelope::read(&pixel.json, expect, &self.rules.names) {
+        let envelope = match Envelope::read(&pixel.json, expect, &self.shared.rules.names) {
             Ok(envelope) => envelope,
             Err(untouched) => {
-                self.metrics.untouched(crate::metrics::Label::label(untouched));
+                self.shared.metrics.envelope(untouched);
                 return None;
             }
         };
-        let visitor = super::visitor_of(&parts.headers, caller);
+        let visitor = visitor_of(&parts.headers, caller);
         let judged = self.judge(&envelope, &parts.headers, Some(&visitor), caller).await;
         let recorded = self.recorder.record(&judged, self.write_key(&envelope, &parts.headers).as_deref()).await;
-        let spliced = Spliced { envelope: &envelope, judged: &judged, rules: &self.rules, metrics: &self.metrics, expect };
+        let spliced = Spliced { envelope: &envelope, judged: &judged, rules: &self.shared.rules, metrics: &self.shared.metrics, expect };
         let recorded = if pixel.takes_integrations() { recorded } else { Recorded::default() };
         let json = spliced.body(&recorded)?;
         let click = judged.first().filter(|one| !one.edits().is_empty()).and_then(|one| one.attribution.as_ref());
-        let written = pixel.write(query, &json, click.map(|chosen| chosen.click.id.as_str()), &self.rules.names);
+        let written = pixel.write(query, &json, click.map(|chosen| chosen.click.id.as_str()), &self.shared.rules.names);
         if written.is_none() {
-            self.metrics.untouched("pixel_too_long");
+            self.shared.metrics.envelope(Untouched::TooLarge);
         }
         written
     }

@@ -3,11 +3,11 @@
 use super::judge::Judged;
 use crate::attribution::Attribution;
 use crate::clock::Clock;
-use crate::destination::{MESSAGE_ONCE, ORDER_ONCE, Request};
+use crate::destination::{Endpoint, Request};
 use crate::links::Links;
 use crate::metrics::{Label, Metrics};
 use crate::outbox::{Appended, NewDelivery, OnceKey, Outbox};
-use crate::store::Change;
+use crate::store::{Change, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ const RECORD_WAIT_MAX: Duration = Duration::from_millis(250);
 pub struct Recorder {
     /// The deliveries.
     pub outbox: Outbox,
+    /// Where lessons go that nobody waits for.
+    pub store: Store,
     /// The lessons.
     pub links: Links,
     /// What is counted.
@@ -30,9 +32,34 @@ pub struct Recorder {
     pub clock: Clock,
 }
 
+/// What became of a delivery that the store answered for.
+#[derive(Clone, Copy)]
+enum Fate {
+    Recorded,
+    Duplicate,
+}
+
+impl Fate {
+    fn of(appended: Appended) -> Self {
+        match appended {
+            Appended::New(_) => Self::Recorded,
+            Appended::Duplicate => Self::Duplicate,
+        }
+    }
+}
+
+impl Label for Fate {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
 /// Which calls of an envelope have their deliveries on disk.
 #[derive(Debug, Default)]
-pub struct Recorded(HashSet<usize>);
+pub(super) struct Recorded(HashSet<usize>);
 
 impl Recorded {
     /// Whether the deliveries of the call at `index` are durable.
@@ -52,15 +79,14 @@ impl Recorder {
             .map(|(index, program, request, one)| (index, self.delivery(one, program, request, write_key)))
             .unzip();
         if deliveries.is_empty() {
-            self.outbox.learn(lessons);
+            self.store.submit(lessons);
             return Recorded::default();
         }
         let labels: Vec<_> = deliveries.iter().map(|delivery| (delivery.program.clone(), delivery.endpoint)).collect();
         match timeout(RECORD_WAIT_MAX, self.outbox.append(deliveries, lessons)).await {
             Ok(Ok(appended)) => {
                 for ((program, endpoint), appended) in labels.iter().zip(&appended) {
-                    let outcome = if matches!(appended, Appended::New(_)) { "recorded" } else { "duplicate" };
-                    self.metrics.delivery(program, *endpoint, outcome);
+                    self.metrics.delivery(program, *endpoint, Fate::of(*appended));
                 }
                 Recorded(indexes.into_iter().collect())
             }
@@ -69,19 +95,17 @@ impl Recorder {
         }
     }
 
-    fn unrecorded(&self, labels: &[(String, crate::destination::Endpoint)], why: &str) -> Recorded {
+    fn unrecorded(&self, labels: &[(String, Endpoint)], why: &str) -> Recorded {
         tracing::error!(deliveries = labels.len(), why, "deliveries are not recorded; Segment's own destination is left on");
-        for (program, endpoint) in labels {
-            self.metrics.delivery(program, *endpoint, "unrecorded");
-        }
+        self.metrics.unrecorded(labels.len() as u64);
         Recorded::default()
     }
 
     fn delivery(&self, one: &Judged<'_>, program: &str, request: &Request, write_key: Option<&str>) -> NewDelivery {
         let now = self.clock.now();
         let message_id = one.view.message_id().map(String::from);
-        let message = message_id.as_deref().map(|id| OnceKey::new(&[write_key.unwrap_or(""), program, id], now.plus(MESSAGE_ONCE)));
-        let order = request.order.as_ref().map(|order| OnceKey::new(&[program, &order.event_type, &order.id], now.plus(ORDER_ONCE)));
+        let message = message_id.as_deref().map(|id| OnceKey::message(write_key.unwrap_or_default(), program, id, now));
+        let order = request.order.as_ref().map(|order| OnceKey::order(program, &order.event_type, &order.id, now));
         NewDelivery {
             program: program.to_owned(),
             endpoint: request.endpoint,
@@ -89,7 +113,7 @@ impl Recorder {
             event: one.view.event().map_or_else(|| one.view.kind.label().to_owned(), String::from),
             message_id,
             order_id: request.order.as_ref().map(|order| order.id.clone()),
-            basis: super::judge::basis_label(one.attribution.as_ref()).to_owned(),
+            basis: one.basis().map_or("none", Label::label).to_owned(),
             click_id: one.attribution.as_ref().and_then(Attribution::earned).map(|click| click.id.as_str().to_owned()),
             unrepeatable: request.unrepeatable,
             once: message.into_iter().chain(order).collect(),

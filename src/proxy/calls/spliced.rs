@@ -3,7 +3,7 @@
 
 use super::judge::{Judged, Rules};
 use super::record::Recorded;
-use crate::metrics::{Label, Metrics};
+use crate::metrics::Metrics;
 use crate::segment::envelope::{BATCH_BYTES_MAX, CALL_BYTES_MAX};
 use crate::segment::integrations::{Suppression, suppress};
 use crate::segment::referrer::Kept;
@@ -39,7 +39,7 @@ impl Spliced<'_> {
         let edits = if self.fits(&all) {
             all
         } else {
-            self.metrics.referrer_kept(Kept::TooLarge);
+            self.metrics.call_untouched(Kept::TooLarge);
             if self.fits(&off) { off } else { Vec::new() }
         };
         let text = self.envelope.text();
@@ -51,7 +51,7 @@ impl Spliced<'_> {
         let mut edits = Vec::new();
         for (_, one) in delivered {
             let suppression = suppress(&one.view, &self.rules.names);
-            self.metrics.suppression((&suppression).label());
+            self.metrics.envelope(&suppression);
             if let Suppression::Edits(more) | Suppression::OptionsReplaced(more) = suppression {
                 edits.extend(more);
             }

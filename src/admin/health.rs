@@ -1,0 +1,71 @@
+//! Whether the node lives, is ready, and what it counted.
+
+use super::api::{Answer, store_failed};
+use super::{Admin, Node};
+use crate::metrics::Metrics;
+use crate::outbox::{Depth, State};
+use crate::store::Health;
+use axum::extract;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// A process that can answer lives.
+pub(super) async fn live() -> Answer {
+    Answer::fine(json!({ "live": true }))
+}
+
+/// A node is ready while its store takes writes and it is not about to stop. It tells nothing of its origins: restarting
+/// us does not mend them.
+pub(super) async fn ready(extract::State(node): Node) -> Answer {
+    let reasons = reasons(&node.admin);
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Answer { status, body: json!({ "ready": reasons.is_empty(), "reasons": reasons }) }
+}
+
+/// For Prometheus.
+pub(super) async fn metrics(extract::State(node): Node) -> Response {
+    let Admin { metrics, outbox, store, .. } = &node.admin;
+    let stats = store.stats();
+    metrics.store(stats.commits, stats.total);
+    // A store that cannot be read leaves the queue's figures as they were; readiness says why.
+    if let Ok(depths) = outbox.depth().await {
+        let now = outbox.now();
+        for state in State::ALL {
+            let (count, oldest) = sum(&depths, state);
+            metrics.queue(state, count, oldest.map(|oldest| now.since(oldest)).unwrap_or_default());
+        }
+    }
+    ([(CONTENT_TYPE, Metrics::CONTENT_TYPE)], metrics.expose()).into_response()
+}
+
+/// What the page shows beside the events.
+pub(super) async fn status(extract::State(node): Node) -> Answer {
+    let depths = match node.admin.outbox.depth().await {
+        Ok(depths) => depths,
+        Err(error) => return store_failed(&error),
+    };
+    let states = State::ALL.map(|state| {
+        let (count, oldest) = sum(&depths, state);
+        (state.name().to_owned(), json!({ "count": count, "oldest": oldest.map(|oldest| oldest.iso8601()) }))
+    });
+    let reasons = reasons(&node.admin);
+    Answer::fine(json!({ "ready": reasons.is_empty(), "reasons": reasons, "deliveries": Value::from_iter(states) }))
+}
+
+fn reasons(admin: &Admin) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if admin.draining.is_cancelled() {
+        reasons.push("the node is stopping".to_owned());
+    }
+    if let Health::Failing { since, reason } = admin.store.health() {
+        reasons.push(format!("the store has been failing since {}: {reason}", since.iso8601()));
+    }
+    reasons
+}
+
+fn sum(depths: &[Depth], state: State) -> (u64, Option<crate::clock::Time>) {
+    let of_state = || depths.iter().filter(|depth| depth.state == state);
+    (of_state().map(|depth| depth.count).sum(), of_state().map(|depth| depth.oldest).min())
+}
