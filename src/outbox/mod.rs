@@ -326,6 +326,4 @@ fn bounded(mut text: String) -> String {
 }
 
 #[cfg(test)]
-mod model;
-#[cfg(test)]
 mod tests;

@@ -1,3 +1,7 @@
+//! What the outbox promises, one rule at a time; [`model`] tries all of it at once.
+
+mod model;
+
 use super::*;
 use crate::store;
 use std::path::Path;

@@ -1,7 +1,9 @@
 //! The outbox against a model of it that fits a screen: whatever is done to both, with restarts in between, both say
 //! the same.
 
-use super::*;
+use crate::clock::{Clock, Time};
+use crate::destination::Endpoint;
+use crate::outbox::*;
 use crate::store;
 use proptest::prelude::*;
 use std::path::Path;
