@@ -1,1 +1,238 @@
 //! Wiring: what is started, in which order, and how it stops.
+
+use crate::admin::{self, Admin};
+use crate::click::cookie::Fallbacks;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::{Report, Step, Worker};
+use crate::destination::{self, Client, Outcome, Program, Trouble, impact};
+use crate::links::{self, Links};
+use crate::live::{Kind, Live};
+use crate::metrics::{Label, Metrics};
+use crate::outbox::{Delivery, Outbox};
+use crate::proxy::calls::judge::Rules;
+use crate::proxy::{Calls, Edge, Parts, Recorder, Shared, Upstream, Waits, upstream::UpstreamError};
+use crate::secret::Secret;
+use crate::server::drain::Drain;
+use crate::server::listener::{BindError, Listener};
+use crate::store::Store;
+use http::Uri;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long a connection to Segment may take, and its answer: SDKs themselves give up after 10 to 20 seconds.
+const SEGMENT_WAITS: Waits = Waits { connect: Duration::from_secs(5), response: Duration::from_secs(15) };
+
+/// A running node.
+pub struct App {
+    edge: Arc<Edge>,
+    drain: Drain,
+    sites: Vec<SocketAddr>,
+    admin: SocketAddr,
+    store: Store,
+    live: Live,
+    stop: CancellationToken,
+    draining: CancellationToken,
+    worker: JoinHandle<()>,
+    admin_task: JoinHandle<io::Result<()>>,
+    grace: Duration,
+}
+
+/// Why a node does not start. A store that cannot be opened is no reason: the site goes first.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's address cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The admin listener's address cannot be had.
+    #[error("cannot listen on {0} (admin): {1}")]
+    BindAdmin(SocketAddr, #[source] io::Error),
+    /// A target or TLS cannot be used.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The client for deliveries cannot be made.
+    #[error(transparent)]
+    Client(#[from] impact::client::CannotStart),
+}
+
+impl App {
+    /// Starts everything, in the order in which each part needs the ones before it; accepts visitors last.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let mut listeners = Vec::new();
+        for address in &config.listen.http {
+            listeners.push(Listener::bind(*address).await?);
+        }
+        let failed = |error| StartError::BindAdmin(config.listen.admin, error);
+        let admin_listener = TcpListener::bind(config.listen.admin).await.map_err(failed)?;
+        let admin_address = admin_listener.local_addr().map_err(failed)?;
+
+        let store = open_store(&config, &clock);
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+        let live = Live::new();
+        let outbox = Outbox::new(store.clone(), clock.clone());
+        let settings = links::Settings { window: config.click.window, policy: config.click.policy };
+        let links = Links::new(store.clone(), settings, clock.clone());
+        let shared = Arc::new(Shared {
+            rules: Rules::new(config.click.clone(), config.segment.clone(), config.impact.clone()),
+            fallbacks: fallbacks(&config.impact),
+            store: store.clone(),
+            links: links.clone(),
+            metrics: metrics.clone(),
+            live: live.clone(),
+            clock: clock.clone(),
+        });
+        let edge = Arc::new(edge(&config, &shared, &outbox)?);
+        let client = Client::new(clock.clone())?;
+
+        let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
+        let worker = worker(config.impact.clone(), client, outbox.clone(), &shared);
+        let admin = Admin {
+            listen: admin_address,
+            token: store.token().ok().map(Secret::new),
+            metrics,
+            live: live.clone(),
+            store: store.clone(),
+            outbox,
+            links,
+            draining: draining.clone(),
+        };
+        let admin_task = tokio::spawn(admin::serve(admin_listener, admin, stop.clone()));
+        let worker = tokio::spawn(worker.run(stop.clone(), config.listen.grace));
+        let drain = Drain::new();
+        let sites = listeners.iter().map(Listener::address).collect();
+        for listener in listeners {
+            listener.start(edge.clone(), &drain);
+        }
+        let grace = config.listen.grace;
+        Ok(Self { edge, drain, sites, admin: admin_address, store, live, stop, draining, worker, admin_task, grace })
+    }
+
+    /// Stops in the order in which nothing is lost: no new requests, those in flight finish, deliveries under way
+    /// finish, then the store is closed.
+    pub async fn stop(self) {
+        self.draining.cancel();
+        let drained = self.drain.finish(&self.edge, self.grace).await;
+        if drained.connections_cut + drained.tunnels_cut > 0 {
+            tracing::warn!(connections = drained.connections_cut, tunnels = drained.tunnels_cut, "cut at the end of the grace time");
+        }
+        self.stop.cancel();
+        if let Err(error) = self.worker.await {
+            tracing::error!(%error, "the delivery worker did not end well");
+        }
+        match self.admin_task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the admin listener failed"),
+            Err(error) => tracing::error!(%error, "the admin listener did not end well"),
+        }
+        self.store.close().await;
+    }
+
+    /// The addresses on which sites are served.
+    pub fn sites(&self) -> &[SocketAddr] {
+        &self.sites
+    }
+
+    /// The admin listener's address.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// What happens, as it happens.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+}
+
+/// A store that cannot be opened does not keep the site from its visitors: it is said, counted, and shown by readiness.
+fn open_store(config: &Config, clock: &Clock) -> Store {
+    Store::open(&config.store, clock.clone()).unwrap_or_else(|error| {
+        tracing::error!(%error, "the store cannot be opened: nothing is recorded, and Segment's own destination stays on");
+        Store::unavailable(error.to_string(), clock.clone())
+    })
+}
+
+fn fallbacks(impact: &impact::Config) -> Fallbacks {
+    Fallbacks {
+        plain: vec![impact::CLICK_COOKIE.to_owned()],
+        session: impact.programs.iter().map(|program| impact::session_cookie(&program.campaign_id)).collect(),
+    }
+}
+
+fn edge(config: &Config, shared: &Arc<Shared>, outbox: &Outbox) -> Result<Edge, UpstreamError> {
+    let segment = |target: &Uri| Upstream::new(target, SEGMENT_WAITS);
+    let recorder = Recorder { outbox: outbox.clone(), shared: shared.clone() };
+    let calls = Calls {
+        shared: shared.clone(),
+        recorder,
+        api: segment(&config.segment.api)?,
+        cdn: segment(&config.segment.cdn)?,
+    };
+    Edge::new(Parts {
+        sites: config.sites.clone(),
+        trusted_proxies: config.listen.trusted_proxies.clone(),
+        calls,
+        shared: shared.clone(),
+        access_log: config.log.access,
+    })
+}
+
+/// The delivery worker: sends through the destinations' client, and tells metrics and watchers what became of it.
+fn worker(
+    impact: impact::Config,
+    client: Client,
+    outbox: Outbox,
+    shared: &Arc<Shared>,
+) -> Worker<impl Fn(Delivery) -> Sending + Send + Sync + 'static, impl Fn(&Report<'_>) + Send + Sync + 'static> {
+    let impact = Arc::new(impact);
+    let send = move |delivery: Delivery| -> Sending {
+        let (impact, client) = (impact.clone(), client.clone());
+        Box::pin(async move { send(&impact, &client, &delivery).await })
+    };
+    let watchers = shared.clone();
+    let observe = move |report: &Report<'_>| tell(report, &watchers);
+    Worker::new(outbox, send, observe, shared.clock.clone())
+}
+
+type Sending = std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+async fn send(impact: &impact::Config, client: &Client, delivery: &Delivery) -> Outcome {
+    let request = &delivery.request;
+    match Program::named(&request.program, impact) {
+        Some(program) => client.deliver(program, request.endpoint, &request.params).await,
+        None => Outcome::Retry {
+            why: Trouble::NotSent,
+            detail: format!("the configuration has no program {:?}", request.program),
+            after: None,
+        },
+    }
+}
+
+fn tell(report: &Report<'_>, shared: &Shared) {
+    let request = &report.delivery.request;
+    let kind = match report.step {
+        Step::Done => Kind::Delivered,
+        Step::Again(_) => Kind::Retried,
+        Step::Dead(_) => Kind::Dead,
+    };
+    shared.metrics.delivery(&request.program, request.endpoint, kind);
+    let words = || {
+        let endpoint = destination::Endpoint::label(request.endpoint);
+        let order = request.order_id.as_deref().map(|id| format!(", order {id}")).unwrap_or_default();
+        let answer = match report.outcome {
+            Outcome::Accepted { receipt } => receipt.as_deref().map(|receipt| format!(" → {receipt}")).unwrap_or_default(),
+            Outcome::Retry { detail, .. } | Outcome::Refused { detail, .. } | Outcome::Unauthorized { detail, .. } => {
+                format!(": {detail}")
+            }
+        };
+        format!("{} → {} ({endpoint}){order}{answer}", request.event, request.program)
+    };
+    shared.live.tell(shared.clock.now(), kind, words);
+}

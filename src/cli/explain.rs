@@ -4,13 +4,13 @@ use super::FAILED;
 use crate::attribution::Attribution;
 use crate::clock::{Clock, Time};
 use crate::config::{self, Config};
-use crate::destination::{Endpoint, Program, Request};
-use crate::links::Links;
+use crate::destination::{Endpoint, Program, Request, Skip};
+use crate::links::{self, Links};
 use crate::metrics::Label;
-use crate::proxy::calls::judge::{Facts, Judged, Rules, judge};
+use crate::proxy::calls::judge::{Facts, Rules, judge};
 use crate::secret::Secrets;
-use crate::segment::envelope::Expect;
-use crate::segment::{CallKind, Envelope, View};
+use crate::segment::referrer::Kept;
+use crate::segment::{CallKind, Envelope, Expect, View};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -79,7 +79,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn open_links(config: &Config) -> Result<Links, String> {
     let clock = Clock::System;
     let store = crate::store::Store::open(&config.store, clock.clone()).map_err(|error| format!("{error}\n"))?;
-    Ok(Links::new(store, config.click.window, config.click.policy, clock))
+    let settings = links::Settings { window: config.click.window, policy: config.click.policy };
+    Ok(Links::new(store, settings, clock))
 }
 
 struct Explainer<'a> {
@@ -158,7 +159,10 @@ impl<'a> Explainer<'a> {
             call: view.event().filter(|_| view.kind == CallKind::Track).map_or_else(|| view.kind.label().to_owned(), Into::into),
             referrer: goes_on.as_ref().and_then(|call| call.pointer("/context/referrer")).filter(|r| r.is_object()).cloned(),
             targets: judged.requests.iter().map(|(program, request)| self.target(program, request.endpoint)).collect(),
-            judged,
+            attribution: judged.attribution,
+            kept: judged.referrer.map(|referrer| referrer.map(drop)),
+            requests: judged.requests,
+            skipped: judged.skipped,
         }
     }
 
@@ -188,19 +192,22 @@ struct Explained {
     call: String,
     referrer: Option<Value>,
     targets: Vec<(&'static str, String)>,
-    judged: Judged,
+    attribution: Option<Attribution>,
+    kept: Option<Result<(), Kept>>,
+    requests: Vec<(String, Request)>,
+    skipped: Vec<(String, Skip)>,
 }
 
 impl Explained {
     fn json(&self) -> Value {
-        let attribution = self.judged.attribution.as_ref().map(|Attribution { click, basis }| {
+        let attribution = self.attribution.as_ref().map(|Attribution { click, basis }| {
             json!({ "click_id": click.id.as_str(), "basis": basis.label() })
         });
         let deliveries: Vec<Value> = self.deliveries().map(|(program, request, (method, url))| {
             let params: Map<String, Value> = request.params.iter().map(|p| (p.name.to_string(), p.value.clone().into())).collect();
             json!({ "program": program, "endpoint": endpoint(request), "method": method, "url": url, "params": params })
         }).collect();
-        let skipped: Vec<Value> = self.judged.skipped.iter()
+        let skipped: Vec<Value> = self.skipped.iter()
             .map(|(program, skip)| json!({ "program": program, "reason": skip.label() }))
             .collect();
         json!({
@@ -213,18 +220,18 @@ impl Explained {
     }
 
     fn deliveries(&self) -> impl Iterator<Item = (&str, &Request, &(&'static str, String))> {
-        self.judged.requests.iter().zip(&self.targets).map(|((program, request), target)| (program.as_str(), request, target))
+        self.requests.iter().zip(&self.targets).map(|((program, request), target)| (program.as_str(), request, target))
     }
 
     fn text(&self) -> String {
         let mut text = format!("{} ({})\n", self.call, self.message_id.as_deref().unwrap_or("no messageId"));
-        match &self.judged.attribution {
+        match &self.attribution {
             None => text.push_str("  click      none: no evidence in the call\n"),
             Some(Attribution { click, basis }) => text.push_str(&format!("  click      {} ({})\n", click.id.as_str(), basis.label())),
         }
         let referrer = self.referrer.as_ref().map_or_else(|| "none".to_owned(), Value::to_string);
-        let written = match &self.judged.referrer {
-            Some(Ok(_)) => "written by Selvedge".to_owned(),
+        let written = match &self.kept {
+            Some(Ok(())) => "written by Selvedge".to_owned(),
             Some(Err(kept)) => format!("as it came: {}", kept.label()),
             None => "as it came".to_owned(),
         };
@@ -236,7 +243,7 @@ impl Explained {
                 text.push_str(&format!("    {:width$}  {}  ← {}\n", param.name, param.value, param.source));
             }
         }
-        for (program, skip) in &self.judged.skipped {
+        for (program, skip) in &self.skipped {
             text.push_str(&format!("  {program}: nothing is delivered: {}\n", skip.label()));
         }
         text.push('\n');

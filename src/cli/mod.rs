@@ -4,10 +4,13 @@
 
 mod check;
 mod deliveries;
+mod explain;
 mod links;
 mod node;
+mod run;
 
 use clap::{Parser, Subcommand};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Something failed while running.
@@ -26,7 +29,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Arguments),
     Check(check::Arguments),
+    Explain(explain::Arguments),
     Deliveries(deliveries::Arguments),
     Links(links::Arguments),
 }
@@ -34,8 +39,29 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Deliveries(arguments) => deliveries::run(arguments),
         Command::Links(arguments) => links::run(arguments),
+    }
+}
+
+/// Ends a command whose usage or configuration is wrong.
+fn refuse(report: &str) -> ExitCode {
+    say(report);
+    ExitCode::from(REFUSED)
+}
+
+/// Ends a command that failed while running.
+fn fail(error: &str) -> ExitCode {
+    say(&format!("selvedge: {error}\n"));
+    ExitCode::from(FAILED)
+}
+
+/// To the error stream; when nobody reads it, the exit code still tells.
+fn say(text: &str) {
+    if io::stderr().lock().write_all(text.as_bytes()).is_err() {
+        tracing::debug!("the error stream is closed");
     }
 }

@@ -2,12 +2,11 @@
 
 use super::judge::Judged;
 use crate::attribution::Attribution;
-use crate::clock::Clock;
 use crate::destination::{Endpoint, Request};
-use crate::links::Links;
-use crate::metrics::{Label, Metrics};
+use crate::metrics::Label;
 use crate::outbox::{Appended, NewDelivery, OnceKey, Outbox};
-use crate::store::{Change, Store};
+use crate::proxy::shared::Shared;
+use crate::store::Change;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +21,8 @@ const RECORD_WAIT_MAX: Duration = Duration::from_millis(250);
 pub struct Recorder {
     /// The deliveries.
     pub outbox: Outbox,
-    /// Where lessons go that nobody waits for.
-    pub store: Store,
-    /// The lessons.
-    pub links: Links,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// The time.
-    pub clock: Clock,
+    /// What visits and calls share.
+    pub shared: Arc<Shared>,
 }
 
 /// What became of a delivery that the store answered for.
@@ -71,7 +64,7 @@ impl Recorded {
 impl Recorder {
     /// Records what `judged` calls cause, and answers whose deliveries are on disk. A failure is counted; the calls go on.
     pub(super) async fn record(&self, judged: &[Judged<'_>], write_key: Option<&str>) -> Recorded {
-        let lessons = judged.iter().flat_map(|one| self.links.teach(&one.lesson)).collect::<Vec<Change>>();
+        let lessons = judged.iter().flat_map(|one| self.shared.links.teach(&one.lesson)).collect::<Vec<Change>>();
         let (indexes, deliveries): (Vec<usize>, Vec<NewDelivery>) = judged
             .iter()
             .enumerate()
@@ -79,14 +72,14 @@ impl Recorder {
             .map(|(index, program, request, one)| (index, self.delivery(one, program, request, write_key)))
             .unzip();
         if deliveries.is_empty() {
-            self.store.submit(lessons);
+            self.shared.store.submit(lessons);
             return Recorded::default();
         }
         let labels: Vec<_> = deliveries.iter().map(|delivery| (delivery.program.clone(), delivery.endpoint)).collect();
         match timeout(RECORD_WAIT_MAX, self.outbox.append(deliveries, lessons)).await {
             Ok(Ok(appended)) => {
                 for ((program, endpoint), appended) in labels.iter().zip(&appended) {
-                    self.metrics.delivery(program, *endpoint, Fate::of(*appended));
+                    self.shared.metrics.delivery(program, *endpoint, Fate::of(*appended));
                 }
                 Recorded(indexes.into_iter().collect())
             }
@@ -97,12 +90,12 @@ impl Recorder {
 
     fn unrecorded(&self, labels: &[(String, Endpoint)], why: &str) -> Recorded {
         tracing::error!(deliveries = labels.len(), why, "deliveries are not recorded; Segment's own destination is left on");
-        self.metrics.unrecorded(labels.len() as u64);
+        self.shared.metrics.unrecorded(labels.len() as u64);
         Recorded::default()
     }
 
     fn delivery(&self, one: &Judged<'_>, program: &str, request: &Request, write_key: Option<&str>) -> NewDelivery {
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         let message_id = one.view.message_id().map(String::from);
         let message = message_id.as_deref().map(|id| OnceKey::message(write_key.unwrap_or_default(), program, id, now));
         let order = request.order.as_ref().map(|order| OnceKey::order(program, &order.event_type, &order.id, now));
