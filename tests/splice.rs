@@ -2,6 +2,7 @@
 //!
 //! Whatever goes on is what came but for the spliced bytes: taking the edits out again gives the original, and serde_json
 //! reads the result as the original with the referrer set.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
 
 #[path = "splice/generate.rs"]
 mod generate;

@@ -116,7 +116,7 @@ mod tests {
     fn way(routes: &Routes, host: &str, path: &str) -> String {
         match routes.find(host, path) {
             Route::Site(site) => site.settings.origin.to_string(),
-            Route::Call => "call".into(),
+            Route::Call { .. } => "call".into(),
             Route::UnknownHost => "unknown".into(),
         }
     }
