@@ -5,6 +5,7 @@ use super::{FAILED, REFUSED};
 use crate::admin::api::{Answer, Ask, Desk};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::fault::Faults;
 use crate::links::{Links, Settings};
 use crate::outbox::Outbox;
 use crate::secret::Secrets;
@@ -38,8 +39,13 @@ enum Format {
     Json,
 }
 
-/// Why there is no answer: what to say, and the exit code.
-struct Failure(String, u8);
+/// Why there is no answer.
+enum Failure {
+    /// The configuration cannot be used.
+    Refused(Faults),
+    /// Neither store nor node answers.
+    Failed(String),
+}
 
 /// A node on the same machine that does not answer by then hangs.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
@@ -48,35 +54,32 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 pub(super) fn ask(target: &Target, ask: Ask, text: fn(&Value) -> String) -> ExitCode {
     let answer = match reach(target, ask) {
         Ok(answer) => answer,
-        Err(Failure(why, code)) => return complain(&why, code),
+        Err(Failure::Refused(faults)) => return super::refuse(&faults.to_text()),
+        Err(Failure::Failed(why)) => return super::fail(&why),
     };
-    let is_fine = answer.status == StatusCode::OK;
     let printed = match (target.format, answer.body.get("error").and_then(Value::as_str)) {
-        (Format::Text, Some(why)) => return complain(&format!("{why}\n"), code_of(answer.status)),
+        (Format::Text, Some(why)) if answer.status == StatusCode::BAD_REQUEST => return super::refuse(&format!("{why}\n")),
+        (Format::Text, Some(why)) => return super::fail(why),
         (Format::Text, None) => text(&answer.body),
         (Format::Json, _) => format!("{}\n", answer.body),
     };
     // Not `print!`: it would panic when the reader has gone away.
     match io::stdout().lock().write_all(printed.as_bytes()) {
-        Ok(()) if is_fine => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::from(code_of(answer.status)),
+        Ok(()) => code_of(answer.status),
         Err(_) => ExitCode::from(FAILED),
     }
 }
 
-fn complain(why: &str, code: u8) -> ExitCode {
-    match io::stderr().lock().write_all(why.as_bytes()) {
-        Ok(()) | Err(_) => ExitCode::from(code),
+fn code_of(status: StatusCode) -> ExitCode {
+    match status {
+        StatusCode::OK => ExitCode::SUCCESS,
+        StatusCode::BAD_REQUEST => ExitCode::from(REFUSED),
+        _ => ExitCode::from(FAILED),
     }
 }
 
-fn code_of(status: StatusCode) -> u8 {
-    if status == StatusCode::BAD_REQUEST { REFUSED } else { FAILED }
-}
-
 fn reach(target: &Target, ask: Ask) -> Result<Answer, Failure> {
-    let loaded = config::load(&target.config, Secrets::Optional);
-    let config = loaded.map_err(|faults| Failure(faults.to_text(), REFUSED))?.config;
+    let config = config::load(&target.config, Secrets::Optional).map_err(Failure::Refused)?.config;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(format!("the system gives no threads: {error}")))?;
     runtime.block_on(answer(&config, ask))
@@ -137,7 +140,7 @@ fn reachable(mut admin: SocketAddr) -> SocketAddr {
 }
 
 fn failed(why: String) -> Failure {
-    Failure(why + "\n", FAILED)
+    Failure::Failed(why)
 }
 
 /// A member as text: `-` where there is none.

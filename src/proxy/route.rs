@@ -128,7 +128,7 @@ mod tests {
             ("www.example", "/", "http://own/"),
             ("M.Example", "/", "http://own/"),
             ("other.example", "/", "http://any/"),
-            ("www.example", "/cdp", "call"),
+            ("www.example", "/cdp", "http://own/"),
             ("www.example", "/cdp/v1/t", "call"),
             ("127.0.0.1", "/cdp/v1/batch", "call"),
             ("www.example", "/cdpx", "http://own/"),
