@@ -2,6 +2,7 @@
 //!
 //! Whatever goes on is what came but for the spliced bytes: taking the edits out again gives the original, and serde_json
 //! reads the result as the original with the referrer set.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
 
 #[path = "splice/generate.rs"]
 mod generate;
@@ -114,7 +115,7 @@ fn the_corpus_goes_on_unchanged_but_for_the_splice() {
         );
         let is_json = oracle(&body).is_some();
         let half_surrogate = body.windows(3).any(|w| w.eq_ignore_ascii_case(b"\\ud"));
-        assert!(accepted == is_json || half_surrogate || body.len() > 10_000, "{name}: accepted {accepted}, JSON {is_json}");
+        assert!(accepted == is_json || half_surrogate || name.starts_with("deep_"), "{name}: accepted {accepted}, JSON {is_json}");
     }
     assert!(seen >= 60, "only {seen} bodies");
 }

@@ -82,7 +82,8 @@ mod tests {
             let now = Time::from_seconds(1000);
             pacing.note("us", Endpoint::Conversions, &outcome, now);
             for (endpoint, expected) in [(Endpoint::Conversions, conversions), (Endpoint::PageLoad, page_loads)] {
-                let paused = |after: u64| pacing.clone().paused(now.plus(seconds(after))).contains(&lane("us", endpoint));
+                let paused =
+                    |after: u64| pacing.clone().paused(now.plus(seconds(after))).contains(&lane("us", endpoint));
                 assert!(!paused(expected), "{outcome:?}: {endpoint:?} goes on");
                 assert!(expected == 0 || paused(expected - 1), "{outcome:?}: {endpoint:?} is paused");
             }
@@ -95,7 +96,11 @@ mod tests {
         let mut pacing = Pacing::default();
         let now = Time::from_seconds(1000);
         for after in [50, 5] {
-            let outcome = Outcome::Retry { why: Trouble::RateLimited, detail: String::new(), after: Some(Duration::from_secs(after)) };
+            let outcome = Outcome::Retry {
+                why: Trouble::RateLimited,
+                detail: String::new(),
+                after: Some(Duration::from_secs(after)),
+            };
             pacing.note("us", Endpoint::PageLoad, &outcome, now);
         }
         assert_eq!(pacing.next_end(), Some(Time::from_seconds(1050)));

@@ -56,7 +56,9 @@ pub fn next(outcome: &Outcome, attempt: u32, age: Duration, unrepeatable: bool, 
     let wait = match outcome {
         Outcome::Accepted { .. } => return Step::Done,
         Outcome::Refused { .. } => return Step::Dead(Reason::Refused),
-        Outcome::Retry { why, .. } if unrepeatable && may_have_been_taken(*why) => return Step::Dead(Reason::Ambiguous),
+        Outcome::Retry { why, .. } if unrepeatable && may_have_been_taken(*why) => {
+            return Step::Dead(Reason::Ambiguous);
+        }
         Outcome::Retry { after, .. } => after.unwrap_or_default().min(AFTER_MAX) + backoff(attempt).mul_f64(jitter),
         Outcome::Unauthorized { .. } => UNAUTHORIZED_MIN + (UNAUTHORIZED_MAX - UNAUTHORIZED_MIN).mul_f64(jitter),
     };

@@ -3,8 +3,8 @@ use crate::destination::Endpoint;
 use crate::outbox::{Appended, NewDelivery, State};
 use crate::store::{self, Store};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 const START: Time = Time::from_seconds(1_800_000_000);
@@ -37,7 +37,11 @@ impl Bench {
     }
 
     /// Starts a worker whose destination answers `answer(order, attempt)`.
-    fn start<F>(&self, answer: impl Fn(String, u32) -> F + Send + Sync + 'static, grace: Duration) -> (JoinHandle<()>, UnboundedReceiver<Seen>)
+    fn start<F>(
+        &self,
+        answer: impl Fn(String, u32) -> F + Send + Sync + 'static,
+        grace: Duration,
+    ) -> (JoinHandle<()>, UnboundedReceiver<Seen>)
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
@@ -119,7 +123,12 @@ async fn each_delivery_ends_as_its_destination_says() {
     let mut ends = Vec::new();
     for id in ids {
         let d = bench.outbox.show(id).await.unwrap().unwrap();
-        ends.push((d.state, d.reason.unwrap_or_default(), d.last_error.unwrap_or_default(), d.receipt.unwrap_or_default()));
+        ends.push((
+            d.state,
+            d.reason.unwrap_or_default(),
+            d.last_error.unwrap_or_default(),
+            d.receipt.unwrap_or_default(),
+        ));
     }
     let expected = [
         (State::Delivered, "", "", "/submission/1"),

@@ -85,7 +85,10 @@ where
             }
         };
         if tokio::time::timeout(grace, rest).await.is_err() {
-            tracing::warn!(deliveries = under_way.len(), "stopped before these deliveries had an answer; they go out after the start");
+            tracing::warn!(
+                deliveries = under_way.len(),
+                "stopped before these deliveries had an answer; they go out after the start"
+            );
         }
     }
 
@@ -141,11 +144,12 @@ where
     /// From sending to the record of what became of it.
     async fn carry_out(&self, delivery: Delivery) {
         let begun = Instant::now();
-        let outcome = tokio::time::timeout(ATTEMPT_MAX, (self.send)(delivery.clone())).await.unwrap_or_else(|_| Outcome::Retry {
-            why: Trouble::MaybeSent,
-            detail: format!("no answer within {} s", ATTEMPT_MAX.as_secs()),
-            after: None,
-        });
+        let outcome =
+            tokio::time::timeout(ATTEMPT_MAX, (self.send)(delivery.clone())).await.unwrap_or_else(|_| Outcome::Retry {
+                why: Trouble::MaybeSent,
+                detail: format!("no answer within {} s", ATTEMPT_MAX.as_secs()),
+                after: None,
+            });
         let took = begun.elapsed();
         let now = self.clock.now();
         let request = &delivery.request;

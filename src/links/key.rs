@@ -31,7 +31,8 @@ impl PersonKey {
             IdKind::Anonymous => "anonymous",
             IdKind::User => "user",
         };
-        let hash = Sha256::new().chain_update(space).chain_update([0]).chain_update(kind).chain_update([0]).chain_update(id);
+        let hash =
+            Sha256::new().chain_update(space).chain_update([0]).chain_update(kind).chain_update([0]).chain_update(id);
         Some(Self(hash.finalize().into()))
     }
 }

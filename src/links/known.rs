@@ -104,7 +104,8 @@ impl Known {
 
     /// About how many bytes it takes beside the entry itself.
     pub(super) fn weight(&self) -> usize {
-        self.joined.capacity() * size_of::<Joined>() + self.click.as_ref().map_or(0, |held| held.click.id.as_str().len() + 16)
+        self.joined.capacity() * size_of::<Joined>()
+            + self.click.as_ref().map_or(0, |held| held.click.id.as_str().len() + 16)
     }
 
     /// Whether there is nothing in it but that the store has nothing.

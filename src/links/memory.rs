@@ -90,8 +90,9 @@ impl Memory {
 
     /// Takes a sighting in; the first time that is known.
     pub(super) fn saw(&self, id: &ClickId, at: Time, losses: u64) -> Time {
-        let seen = |held: Option<moka::Entry<ClickId, Seen>>| {
-            Seen { at: held.map_or(at, |held| held.into_value().at), losses }
+        let seen = |held: Option<moka::Entry<ClickId, Seen>>| Seen {
+            at: held.map_or(at, |held| held.into_value().at),
+            losses,
         };
         self.sightings.entry_by_ref(id).and_upsert_with(seen).into_value().at
     }

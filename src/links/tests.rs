@@ -83,11 +83,19 @@ async fn a_lesson_counts_before_it_is_on_the_disk_and_against_what_is_there() {
             let day = |id: &str| if id == "late" { 2 } else { 1 };
             bench.learn(click(stored, day(stored)), &[user("u")], &[]).await;
             bench.reopen().await;
-            let changes = bench.links.teach(&Lesson { click: click(taught, day(taught)), people: vec![user("u")], joins: vec![] });
+            let changes = bench.links.teach(&Lesson {
+                click: click(taught, day(taught)),
+                people: vec![user("u")],
+                joins: vec![],
+            });
             assert_eq!(bench.finds(user("u")).await.as_deref(), Some(expected), "{policy:?}: {stored}, then {taught}");
             bench.links.store.commit(changes).await.unwrap();
             bench.reopen().await;
-            assert_eq!(bench.finds(user("u")).await.as_deref(), Some(expected), "{policy:?}: stored {stored}, then {taught}");
+            assert_eq!(
+                bench.finds(user("u")).await.as_deref(),
+                Some(expected),
+                "{policy:?}: stored {stored}, then {taught}"
+            );
         }
     }
 }

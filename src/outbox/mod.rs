@@ -283,7 +283,8 @@ fn draft(new: NewDelivery) -> DraftRow {
 fn readable(row: DeliveryRow) -> Option<Delivery> {
     let id = row.id;
     let draft = row.draft;
-    let endpoint = [Endpoint::Conversions, Endpoint::PageLoad].into_iter().find(|e| endpoint_name(*e) == draft.endpoint);
+    let endpoint =
+        [Endpoint::Conversions, Endpoint::PageLoad].into_iter().find(|e| endpoint_name(*e) == draft.endpoint);
     let params = serde_json::from_str::<Vec<(String, String)>>(&draft.params);
     let (Some(endpoint), Ok(params)) = (endpoint, params) else {
         tracing::error!(delivery = %id, "a delivery on record cannot be read");
@@ -324,7 +325,5 @@ fn bounded(mut text: String) -> String {
     text
 }
 
-#[cfg(test)]
-mod model;
 #[cfg(test)]
 mod tests;

@@ -38,5 +38,7 @@ impl OnceKey {
 /// Each text goes in behind its length, so that no two lists of texts give one key.
 fn hash(what: &str, texts: [&str; 3]) -> Hash {
     let all = std::iter::once(what).chain(texts);
-    all.fold(Sha256::new(), |hash, text| hash.chain_update((text.len() as u64).to_le_bytes()).chain_update(text)).finalize().into()
+    all.fold(Sha256::new(), |hash, text| hash.chain_update((text.len() as u64).to_le_bytes()).chain_update(text))
+        .finalize()
+        .into()
 }

@@ -1,3 +1,7 @@
+//! What the outbox promises, one rule at a time; [`model`] tries all of it at once.
+
+mod model;
+
 use super::*;
 use crate::store;
 use std::path::Path;
@@ -64,11 +68,9 @@ async fn conversions_go_first_and_paused_lanes_stay() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let outbox = open(folder.path(), &clock);
-    for (order, endpoint, program) in [
-        ("page", Endpoint::PageLoad, "us"),
-        ("ca", Endpoint::Conversions, "ca"),
-        ("us", Endpoint::Conversions, "us"),
-    ] {
+    for (order, endpoint, program) in
+        [("page", Endpoint::PageLoad, "us"), ("ca", Endpoint::Conversions, "ca"), ("us", Endpoint::Conversions, "us")]
+    {
         append(&outbox, NewDelivery { program: program.to_owned(), ..delivery(order, endpoint) }).await;
         clock.set(clock.now().plus(MINUTE));
     }
@@ -130,7 +132,8 @@ async fn a_dead_process_leaves_its_leases_free_but_nothing_is_sent_twice_that_mu
     outbox = open(folder.path(), &clock);
     let reason = async |outbox: &Outbox, id| outbox.show(id).await.unwrap().unwrap().reason;
     assert_eq!(reason(&outbox, first).await.as_deref(), Some("ambiguous"));
-    let mut free: Vec<_> = outbox.lease(9, START.plus(MINUTE), vec![]).await.unwrap().into_iter().map(|d| d.id).collect();
+    let mut free: Vec<_> =
+        outbox.lease(9, START.plus(MINUTE), vec![]).await.unwrap().into_iter().map(|d| d.id).collect();
     free.sort();
     assert_eq!(free, [fine, second]);
     // The same where the process lives and the lease ends.
@@ -144,7 +147,8 @@ async fn people_find_deliveries() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let outbox = open(folder.path(), &clock);
-    for (order, endpoint) in [("o1", Endpoint::Conversions), ("o2", Endpoint::PageLoad), ("o3", Endpoint::Conversions)] {
+    for (order, endpoint) in [("o1", Endpoint::Conversions), ("o2", Endpoint::PageLoad), ("o3", Endpoint::Conversions)]
+    {
         append(&outbox, delivery(order, endpoint)).await;
         clock.set(clock.now().plus(MINUTE));
     }

@@ -116,7 +116,7 @@ mod tests {
     fn way(routes: &Routes, host: &str, path: &str) -> String {
         match routes.find(host, path) {
             Route::Site(site) => site.settings.origin.to_string(),
-            Route::Call => "call".into(),
+            Route::Call { .. } => "call".into(),
             Route::UnknownHost => "unknown".into(),
         }
     }
@@ -128,7 +128,7 @@ mod tests {
             ("www.example", "/", "http://own/"),
             ("M.Example", "/", "http://own/"),
             ("other.example", "/", "http://any/"),
-            ("www.example", "/cdp", "call"),
+            ("www.example", "/cdp", "http://own/"),
             ("www.example", "/cdp/v1/t", "call"),
             ("127.0.0.1", "/cdp/v1/batch", "call"),
             ("www.example", "/cdpx", "http://own/"),

@@ -20,13 +20,17 @@ const AMBIGUOUS: &str = "ambiguous";
 const DROPPED: &str = "dropped";
 
 /// The columns of [`read_row`], in its order.
-pub(super) const COLUMNS: &str = "id, state, program, endpoint, urgency, params, event, message_id, order_id, basis, click_id,
+pub(super) const COLUMNS: &str =
+    "id, state, program, endpoint, urgency, params, event, message_id, order_id, basis, click_id,
     unrepeatable, anonymous, user, arrival, attempts, due, created, ended, reason, last_error, receipt";
 
 /// What was leased when the process died is free at once; but what must not be sent twice may have been sent.
 pub(super) fn free_leases(c: &Connection, now: Time) -> rusqlite::Result<()> {
     end_ambiguous(c, None, now)?;
-    c.execute("UPDATE delivery SET state = 'waiting', due = ?1 WHERE ended IS NULL AND state = 'leased'", [now.millis()])?;
+    c.execute(
+        "UPDATE delivery SET state = 'waiting', due = ?1 WHERE ended IS NULL AND state = 'leased'",
+        [now.millis()],
+    )?;
     Ok(())
 }
 
@@ -38,7 +42,8 @@ pub(super) fn append(c: &Connection, draft: &DraftRow, now: Time) -> rusqlite::R
             return Ok(Effect::Duplicate);
         }
     }
-    let sql = "INSERT INTO delivery (state, program, endpoint, urgency, params, event, message_id, order_id, basis, click_id,
+    let sql =
+        "INSERT INTO delivery (state, program, endpoint, urgency, params, event, message_id, order_id, basis, click_id,
         unrepeatable, anonymous, user, arrival, due, created)
         VALUES ('waiting', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)";
     let d = draft;
@@ -65,7 +70,13 @@ pub(super) fn append(c: &Connection, draft: &DraftRow, now: Time) -> rusqlite::R
     Ok(Effect::Appended(DeliveryId(id)))
 }
 
-pub(super) fn lease(c: &Connection, limit: u32, deadline: Time, paused: &[Lane], now: Time) -> rusqlite::Result<Effect> {
+pub(super) fn lease(
+    c: &Connection,
+    limit: u32,
+    deadline: Time,
+    paused: &[Lane],
+    now: Time,
+) -> rusqlite::Result<Effect> {
     end_ambiguous(c, Some(now), now)?;
     let mut leased = Vec::new();
     for urgency in URGENCIES {
@@ -76,7 +87,14 @@ pub(super) fn lease(c: &Connection, limit: u32, deadline: Time, paused: &[Lane],
     Ok(Effect::Leased(leased))
 }
 
-fn lease_urgency(c: &Connection, urgency: u8, limit: u32, deadline: Time, paused: &[&str], now: Time) -> rusqlite::Result<Vec<DeliveryRow>> {
+fn lease_urgency(
+    c: &Connection,
+    urgency: u8,
+    limit: u32,
+    deadline: Time,
+    paused: &[&str],
+    now: Time,
+) -> rusqlite::Result<Vec<DeliveryRow>> {
     let paused = serde_json::Value::from(paused).to_string();
     let sql = "SELECT id FROM delivery WHERE ended IS NULL AND urgency = ?1 AND due <= ?2
         AND program NOT IN (SELECT value FROM json_each(?3)) ORDER BY due LIMIT ?4";
@@ -84,7 +102,9 @@ fn lease_urgency(c: &Connection, urgency: u8, limit: u32, deadline: Time, paused
         .prepare_cached(sql)?
         .query_map(params![urgency, now.millis(), paused, limit], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let sql = format!("UPDATE delivery SET state = 'leased', due = ?2, attempts = attempts + 1 WHERE id = ?1 RETURNING {COLUMNS}");
+    let sql = format!(
+        "UPDATE delivery SET state = 'leased', due = ?2, attempts = attempts + 1 WHERE id = ?1 RETURNING {COLUMNS}"
+    );
     let mut take = c.prepare_cached(&sql)?;
     ids.into_iter().map(|id| take.query_row(params![id, deadline.millis()], read_row)).collect()
 }
@@ -123,7 +143,9 @@ pub(super) fn retry(c: &Connection, id: DeliveryId, now: Time) -> rusqlite::Resu
     let superseded = "SELECT EXISTS (SELECT 1 FROM once AS mine JOIN once AS theirs USING (key)
         LEFT JOIN delivery ON delivery.id = theirs.delivery
         WHERE mine.delivery = ?1 AND theirs.delivery <> ?1 AND theirs.until > ?2 AND delivery.state IS NOT 'dead')";
-    if state(c, id)? == Some(State::Dead) && c.prepare_cached(superseded)?.query_row(params![id.0, now.millis()], |row| row.get(0))? {
+    if state(c, id)? == Some(State::Dead)
+        && c.prepare_cached(superseded)?.query_row(params![id.0, now.millis()], |row| row.get(0))?
+    {
         return Ok(Effect::Touched(Touched::Superseded));
     }
     let sql = "UPDATE delivery SET due = ?2, attempts = iif(state = 'dead', 0, attempts), created = iif(state = 'dead', ?2, created),

@@ -26,8 +26,8 @@ pub use health::{Health, Stats};
 pub use open::OpenError;
 pub use reader::ReadError;
 pub use rows::{
-    Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, Hash, Keep, Lane, LinkRow, OnceRow,
-    PersonKey, PersonRow, State, Touched,
+    Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, Hash, Keep, Lane, LinkRow,
+    OnceRow, PersonKey, PersonRow, State, Touched,
 };
 
 use crate::clock::Clock;
@@ -71,7 +71,8 @@ impl Store {
         let readers = Readers::open(&opened.database)?;
         let watch = Arc::new(Watch::new(clock.clone()));
         let (inbox, outbox) = sync_channel(WAITING_BATCHES_MAX);
-        let writer = Writer { connection: opened.connection, lock: opened.lock, inbox: outbox, watch: watch.clone(), clock };
+        let writer =
+            Writer { connection: opened.connection, lock: opened.lock, inbox: outbox, watch: watch.clone(), clock };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())

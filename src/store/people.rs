@@ -15,7 +15,14 @@ pub(super) fn sighting(c: &Connection, click: &ClickId, at: Time, until: Time, n
 }
 
 /// The better click stays; the same click keeps its earlier time; one that has ended makes room.
-pub(super) fn link(c: &Connection, person: &Hash, click: &Click, until: Time, keep: Keep, now: Time) -> rusqlite::Result<Effect> {
+pub(super) fn link(
+    c: &Connection,
+    person: &Hash,
+    click: &Click,
+    until: Time,
+    keep: Keep,
+    now: Time,
+) -> rusqlite::Result<Effect> {
     let better = match keep {
         Keep::Newest => "excluded.at > link.at",
         Keep::Oldest => "excluded.at < link.at",
@@ -32,7 +39,14 @@ pub(super) fn link(c: &Connection, person: &Hash, click: &Click, until: Time, ke
 }
 
 /// Both directions, unless either has its fill of others.
-pub(super) fn join(c: &Connection, one: &Hash, other: &Hash, until: Time, limit: u32, now: Time) -> rusqlite::Result<Effect> {
+pub(super) fn join(
+    c: &Connection,
+    one: &Hash,
+    other: &Hash,
+    until: Time,
+    limit: u32,
+    now: Time,
+) -> rusqlite::Result<Effect> {
     let sql = "INSERT INTO joined (one, other, until)
         SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM joined WHERE one = ?1 AND other <> ?2 AND until > ?5) < ?4
         ON CONFLICT (one, other) DO UPDATE SET until = max(until, excluded.until)";
@@ -45,7 +59,8 @@ pub(super) fn join(c: &Connection, one: &Hash, other: &Hash, until: Time, limit:
 
 pub(super) fn forget(c: &Connection, person: &Hash) -> rusqlite::Result<Effect> {
     c.prepare_cached("DELETE FROM link WHERE person = ?1")?.execute([person])?;
-    c.prepare_cached("DELETE FROM joined WHERE (other, one) IN (SELECT one, other FROM joined WHERE one = ?1)")?.execute([person])?;
+    c.prepare_cached("DELETE FROM joined WHERE (other, one) IN (SELECT one, other FROM joined WHERE one = ?1)")?
+        .execute([person])?;
     c.prepare_cached("DELETE FROM joined WHERE one = ?1")?.execute([person])?;
     Ok(Effect::Written)
 }

@@ -36,6 +36,7 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_due ON delivery (urgency, due, program) WHERE ended IS NULL;
 CREATE INDEX delivery_fragile ON delivery (due) WHERE state = 'leased' AND unrepeatable = 1;
 CREATE INDEX delivery_ended ON delivery (state, ended) WHERE ended IS NOT NULL;
+CREATE INDEX delivery_dead ON delivery (id) WHERE state = 'dead';
 CREATE INDEX delivery_depth ON delivery (endpoint, state, created);
 CREATE INDEX delivery_order ON delivery (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;

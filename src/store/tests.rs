@@ -72,8 +72,12 @@ fn what_is_not_a_store_is_refused_and_left_alone() {
     type Make = fn(&Path);
     let cases: [(&str, Make); 4] = [
         ("is not a store of Selvedge", |db| std::fs::write(db, "garbage ".repeat(1000)).unwrap()),
-        ("another program's", |db| rusqlite::Connection::open(db).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap()),
-        ("newer Selvedge", |db| rusqlite::Connection::open(db).unwrap().pragma_update(None, "user_version", 99).unwrap()),
+        ("another program's", |db| {
+            rusqlite::Connection::open(db).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap()
+        }),
+        ("newer Selvedge", |db| {
+            rusqlite::Connection::open(db).unwrap().pragma_update(None, "user_version", 99).unwrap()
+        }),
         ("make it writable", |db| std::fs::create_dir(db).unwrap()),
     ];
     for (says, make) in cases {
@@ -160,7 +164,8 @@ async fn a_full_disk_is_told_and_gets_over() {
     opened.connection.pragma_update(None, "max_page_count", pages).unwrap();
     let watch = Arc::new(Watch::new(clock.clone()));
     let (inbox, outbox) = sync_channel(8);
-    let writer = Writer { connection: opened.connection, lock: opened.lock, inbox: outbox, watch: watch.clone(), clock };
+    let writer =
+        Writer { connection: opened.connection, lock: opened.lock, inbox: outbox, watch: watch.clone(), clock };
     let thread = std::thread::spawn(move || writer.run());
     let commit = async |order: &str| {
         let (reply, answer) = oneshot::channel();
@@ -210,7 +215,8 @@ async fn what_was_acknowledged_survives_kill_9() {
             .unwrap();
         let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         // The first line may follow on the harness's own `test … `.
-        let ids = lines.filter_map(|line| line.split("acknowledged ").nth(1).and_then(|id| id.trim().parse::<i64>().ok()));
+        let ids =
+            lines.filter_map(|line| line.split("acknowledged ").nth(1).and_then(|id| id.trim().parse::<i64>().ok()));
         let mut acknowledged = Vec::new();
         for id in ids {
             acknowledged.push(id);
@@ -228,5 +234,46 @@ async fn what_was_acknowledged_survives_kill_9() {
             assert!(store.delivery(DeliveryId(id)).await.unwrap().is_some(), "{id} is lost");
         }
         store.close().await;
+    }
+}
+
+#[test]
+fn what_has_had_its_time_is_swept_in_slices() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = |days: i64| Time::from_seconds(days * 86_400);
+    let opened = open::open(folder.path(), &Clock::manual(day(0))).unwrap();
+    let c = &opened.connection;
+    for i in 0..10 {
+        let hash = [i; 32];
+        let once = OnceRow { key: hash, until: day(30) };
+        let new = DraftRow { once: vec![once], ..draft("o") };
+        let Effect::Appended(id) = deliveries::append(c, &new, day(0)).unwrap() else { panic!() };
+        match i {
+            0..4 => _ = deliveries::done(c, id, None, day(0)).unwrap(),
+            4..8 => _ = deliveries::give_up(c, id, day(0)).unwrap(),
+            _ => {}
+        }
+        let id = crate::click::ClickId::parse(b"c").unwrap();
+        let click = crate::click::Click { id, at: day(0), place: crate::click::Place::Call };
+        people::sighting(c, &click.id, day(0), day(60), day(0)).unwrap();
+        people::link(c, &hash, &click, day(30), Keep::Newest, day(0)).unwrap();
+        people::join(c, &hash, &[99; 32], day(20), 17, day(0)).unwrap();
+    }
+    let count =
+        |table: &str| -> i64 { c.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap() };
+    let counts = || ["delivery", "once", "sighting", "link", "joined"].map(count);
+    for (at, expected) in [
+        (day(6), [10, 10, 1, 10, 20]),
+        // What was made goes after a week, and leaves its key until that ends.
+        (day(7), [6, 10, 1, 10, 20]),
+        (day(20), [6, 10, 1, 10, 0]),
+        (day(30), [6, 0, 1, 0, 0]),
+        (day(60), [6, 0, 0, 0, 0]),
+        // What waits stays, whatever its age.
+        (day(90), [2, 0, 0, 0, 0]),
+        (day(9000), [2, 0, 0, 0, 0]),
+    ] {
+        while people::sweep(c, at, 3).unwrap() || deliveries::sweep(c, at, 3).unwrap() {}
+        assert_eq!(counts(), expected, "{}", at.iso8601());
     }
 }

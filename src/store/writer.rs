@@ -138,7 +138,8 @@ impl Writer {
     /// One small row, to learn whether the disk takes it.
     fn probe(&self) {
         let at = self.clock.now().millis();
-        match self.connection.execute("INSERT INTO probe VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = ?1", [at]) {
+        match self.connection.execute("INSERT INTO probe VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = ?1", [at])
+        {
             Ok(_) => self.watch.fine(),
             Err(error) => self.watch.failing(&error.to_string()),
         }
@@ -164,7 +165,11 @@ fn sweep(connection: &Connection, now: Time) -> rusqlite::Result<bool> {
 }
 
 /// All batches in one transaction. The outer error is the transaction's, the inner ones are the batches' own.
-fn transact(connection: &Connection, batches: &[Batch], now: Time) -> rusqlite::Result<Vec<rusqlite::Result<Vec<Effect>>>> {
+fn transact(
+    connection: &Connection,
+    batches: &[Batch],
+    now: Time,
+) -> rusqlite::Result<Vec<rusqlite::Result<Vec<Effect>>>> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut answers = Vec::with_capacity(batches.len());
     for batch in batches {

@@ -4,12 +4,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// One call, with white space, escapes, duplicate keys and every shape of `context.referrer`.
-pub fn call() -> impl Strategy<Value = String> {
+pub(crate) fn call() -> impl Strategy<Value = String> {
     object(member())
 }
 
 /// A batch of calls, with a context of its own at times.
-pub fn batch() -> impl Strategy<Value = String> {
+pub(crate) fn batch() -> impl Strategy<Value = String> {
     let item = prop_oneof![9 => object(item_member()), 1 => scalar()];
     (vec(item, 0..6), prop::option::of(context()), space()).prop_map(|(items, context, space)| {
         let context = context.map(|context| format!(",\"context\":{context}")).unwrap_or_default();
@@ -18,7 +18,7 @@ pub fn batch() -> impl Strategy<Value = String> {
 }
 
 /// A call with a byte changed, cut, or doubled: often no JSON any more.
-pub fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
     (call(), any::<prop::sample::Index>(), any::<u8>(), 0..4u8).prop_map(|(text, index, byte, how)| {
         let mut bytes = text.into_bytes();
         let at = index.index(bytes.len());

@@ -1,7 +1,9 @@
 //! The outbox against a model of it that fits a screen: whatever is done to both, with restarts in between, both say
 //! the same.
 
-use super::*;
+use crate::clock::{Clock, Time};
+use crate::destination::Endpoint;
+use crate::outbox::*;
 use crate::store;
 use proptest::prelude::*;
 use std::path::Path;
@@ -68,7 +70,8 @@ impl Model {
     /// Who may be leased in which order of due times; equal ones in any order.
     fn lease(&mut self, limit: usize, taken: &[i64], now: Time) -> Vec<(Endpoint, Time)> {
         self.end_leases(|row| row.due <= now && row.unrepeatable, State::Dead);
-        let mut due: Vec<_> = self.rows.iter().filter(|row| is_open(row) && row.due <= now).map(|row| (row.endpoint, row.due)).collect();
+        let mut due: Vec<_> =
+            self.rows.iter().filter(|row| is_open(row) && row.due <= now).map(|row| (row.endpoint, row.due)).collect();
         due.sort_by_key(|(endpoint, due)| (*endpoint == Endpoint::PageLoad, *due));
         due.truncate(limit);
         for row in self.rows.iter_mut().filter(|row| taken.contains(&row.id)) {
@@ -94,7 +97,8 @@ impl Model {
     }
 
     fn retry(&mut self, id: i64, now: Time) -> Touched {
-        let taken = |row: &Row| self.rows.iter().any(|o| o.order == row.order && o.id != row.id && o.state != State::Dead);
+        let taken =
+            |row: &Row| self.rows.iter().any(|o| o.order == row.order && o.id != row.id && o.state != State::Dead);
         if self.rows.iter().any(|row| row.id == id && row.state == State::Dead && taken(row)) {
             return Touched::Superseded;
         }
@@ -157,7 +161,8 @@ async fn play(actions: &[Action]) {
                 let before = model.rows.clone();
                 let real = outbox.lease(limit, now.plus(LEASE), vec![]).await.unwrap();
                 let ids: Vec<i64> = real.iter().map(|delivery| delivery.id.0).collect();
-                let due = |id: &i64| before.iter().find(|row| row.id == *id).map(|row| (row.endpoint, row.due)).unwrap();
+                let due =
+                    |id: &i64| before.iter().find(|row| row.id == *id).map(|row| (row.endpoint, row.due)).unwrap();
                 assert_eq!(ids.iter().map(due).collect::<Vec<_>>(), model.lease(limit as usize, &ids, now));
             }
             Action::Done(n) => {
@@ -186,7 +191,8 @@ async fn play(actions: &[Action]) {
         }
         let real = outbox.list(Filter { limit: Filter::LIMIT_MAX, ..Filter::default() }).await.unwrap();
         let real: Vec<_> = real.iter().rev().map(|d| (d.id.0, d.state, is_due(d.state).then_some(d.due))).collect();
-        let expected: Vec<_> = model.rows.iter().map(|row| (row.id, row.state, is_due(row.state).then_some(row.due))).collect();
+        let expected: Vec<_> =
+            model.rows.iter().map(|row| (row.id, row.state, is_due(row.state).then_some(row.due))).collect();
         assert_eq!(real, expected, "after {action:?}");
     }
 }
