@@ -81,7 +81,7 @@ fn code_of(status: StatusCode) -> ExitCode {
 fn reach(target: &Target, ask: Ask) -> Result<Answer, Failure> {
     let config = config::load(&target.config, Secrets::Optional).map_err(Failure::Refused)?.config;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| failed(format!("the system gives no threads: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("the system gives no threads: {error}")))?;
     runtime.block_on(answer(&config, ask))
 }
 
@@ -89,12 +89,12 @@ async fn answer(config: &Config, ask: Ask) -> Result<Answer, Failure> {
     let folder = &config.store.path;
     // Opening would make a store where there is none, and answer that nothing is in it.
     if !folder.is_dir() {
-        return Err(failed(format!("there is no store in {}; has this node ever run?", folder.display())));
+        return Err(Failure::Failed(format!("there is no store in {}; has this node ever run?", folder.display())));
     }
     match Store::open(&config.store, Clock::System) {
         Ok(store) => Ok(from_store(store, config, ask).await),
         Err(OpenError::InUse { .. }) => from_node(config, ask).await,
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) => Err(Failure::Failed(error.to_string())),
     }
 }
 
@@ -112,12 +112,12 @@ async fn from_store(store: Store, config: &Config, ask: Ask) -> Answer {
 async fn from_node(config: &Config, ask: Ask) -> Result<Answer, Failure> {
     let folder = &config.store.path;
     let token = store::token_of(folder)
-        .map_err(|error| failed(format!("the token in {} cannot be read: {error}", folder.display())))?;
+        .map_err(|error| Failure::Failed(format!("the token in {} cannot be read: {error}", folder.display())))?;
     let address = reachable(config.listen.admin);
     let (method, path) = ask.request();
     let unreachable = |error: reqwest::Error| {
         let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        failed(format!("the node that holds {} does not answer on {address}: {why}", folder.display()))
+        Failure::Failed(format!("the node that holds {} does not answer on {address}: {why}", folder.display()))
     };
     // The node is on this machine: no proxy of the environment may stand between.
     let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_TIME_MAX).build().map_err(unreachable)?;
@@ -125,7 +125,7 @@ async fn from_node(config: &Config, ask: Ask) -> Result<Answer, Failure> {
     let response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let bytes = response.bytes().await.map_err(unreachable)?;
-    let body = serde_json::from_slice(&bytes).map_err(|_| failed(format!("what answers on {address} is no Selvedge")))?;
+    let body = serde_json::from_slice(&bytes).map_err(|_| Failure::Failed(format!("what answers on {address} is no Selvedge")))?;
     Ok(Answer { status, body })
 }
 
@@ -137,10 +137,6 @@ fn reachable(mut admin: SocketAddr) -> SocketAddr {
         _ => {}
     }
     admin
-}
-
-fn failed(why: String) -> Failure {
-    Failure::Failed(why)
 }
 
 /// A member as text: `-` where there is none.
