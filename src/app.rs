@@ -121,7 +121,11 @@ impl App {
         self.draining.cancel();
         let drained = self.drain.finish(&self.edge, self.grace).await;
         if drained.connections_cut + drained.tunnels_cut > 0 {
-            tracing::warn!(connections = drained.connections_cut, tunnels = drained.tunnels_cut, "cut at the end of the grace time");
+            tracing::warn!(
+                connections = drained.connections_cut,
+                tunnels = drained.tunnels_cut,
+                "cut at the end of the grace time"
+            );
         }
         self.stop.cancel();
         if let Err(error) = self.worker.await {
@@ -227,7 +231,9 @@ fn tell(report: &Report<'_>, shared: &Shared) {
         let endpoint = destination::Endpoint::label(request.endpoint);
         let order = request.order_id.as_deref().map(|id| format!(", order {id}")).unwrap_or_default();
         let answer = match report.outcome {
-            Outcome::Accepted { receipt } => receipt.as_deref().map(|receipt| format!(" → {receipt}")).unwrap_or_default(),
+            Outcome::Accepted { receipt } => {
+                receipt.as_deref().map(|receipt| format!(" → {receipt}")).unwrap_or_default()
+            }
             Outcome::Retry { detail, .. } | Outcome::Refused { detail, .. } | Outcome::Unauthorized { detail, .. } => {
                 format!(": {detail}")
             }

@@ -78,7 +78,10 @@ impl Attribution {
 
 /// Whether the evidence decides without the links, so that nobody need look them up.
 pub fn is_decided(evidence: &Evidence, event_at: Time, rules: &Rules) -> bool {
-    matches!(attribute(evidence, event_at, rules), Some(Attribution { basis: Basis::Said | Basis::Url | Basis::Carried, .. }))
+    matches!(
+        attribute(evidence, event_at, rules),
+        Some(Attribution { basis: Basis::Said | Basis::Url | Basis::Carried, .. })
+    )
 }
 
 /// Chooses the click that earns an event of the moment `event_at`.
@@ -128,7 +131,11 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn click(id: &str, day: i64) -> Option<Click> {
-        Some(Click { id: ClickId::parse(id.as_bytes()).unwrap(), at: Time::from_seconds(day * DAY), place: Place::Landing })
+        Some(Click {
+            id: ClickId::parse(id.as_bytes()).unwrap(),
+            at: Time::from_seconds(day * DAY),
+            place: Place::Landing,
+        })
     }
 
     fn rules(policy: Policy) -> Rules {
@@ -136,7 +143,8 @@ mod tests {
     }
 
     fn chosen(evidence: &Evidence, day: i64, policy: Policy) -> Option<(String, Basis)> {
-        attribute(evidence, Time::from_seconds(day * DAY), &rules(policy)).map(|a| (a.click.id.as_str().to_owned(), a.basis))
+        attribute(evidence, Time::from_seconds(day * DAY), &rules(policy))
+            .map(|a| (a.click.id.as_str().to_owned(), a.basis))
     }
 
     #[test]
@@ -148,7 +156,9 @@ mod tests {
             linked_anonymous: click("anonymous", 13),
             linked_user: click("user", 14),
         };
-        let expect = |evidence: &Evidence, id: &str, basis| assert_eq!(chosen(evidence, 20, Policy::Last), Some((id.to_owned(), basis)));
+        let expect = |evidence: &Evidence, id: &str, basis| {
+            assert_eq!(chosen(evidence, 20, Policy::Last), Some((id.to_owned(), basis)))
+        };
         expect(&evidence, "said", Basis::Said);
         evidence.said = None;
         expect(&evidence, "url", Basis::Url);

@@ -18,11 +18,7 @@ use std::fs;
 use std::path::PathBuf;
 
 fn names() -> Names {
-    Names {
-        parameters: vec!["im_ref".into()],
-        integration: "Impact Partnership Cloud",
-        referrer_type: "impactRadius",
-    }
+    Names { parameters: vec!["im_ref".into()], integration: "Impact Partnership Cloud", referrer_type: "impactRadius" }
 }
 
 fn click() -> ClickId {
@@ -33,7 +29,8 @@ fn click() -> ClickId {
 fn spliced(text: &[u8], expect: Expect) -> Result<(Vec<u8>, usize), Untouched> {
     let names = names();
     let envelope = Envelope::read(text, expect, &names)?;
-    let edits: Vec<Vec<Edit>> = envelope.calls().filter_map(|view| enrich(&view, &click(), &names, false).ok()).collect();
+    let edits: Vec<Vec<Edit>> =
+        envelope.calls().filter_map(|view| enrich(&view, &click(), &names, false).ok()).collect();
     let count = edits.len();
     Ok((apply(text, whole(text), &edits.concat()), count))
 }
@@ -109,13 +106,14 @@ fn the_corpus_goes_on_unchanged_but_for_the_splice() {
         for expect in [Expect::One(CallKind::Track), Expect::Batch] {
             check(&body, expect);
         }
-        let accepted = !matches!(
-            spliced(&body, Expect::One(CallKind::Track)),
-            Err(Untouched::NotJson | Untouched::TooDeep)
-        );
+        let accepted =
+            !matches!(spliced(&body, Expect::One(CallKind::Track)), Err(Untouched::NotJson | Untouched::TooDeep));
         let is_json = oracle(&body).is_some();
         let half_surrogate = body.windows(3).any(|w| w.eq_ignore_ascii_case(b"\\ud"));
-        assert!(accepted == is_json || half_surrogate || name.starts_with("deep_"), "{name}: accepted {accepted}, JSON {is_json}");
+        assert!(
+            accepted == is_json || half_surrogate || name.starts_with("deep_"),
+            "{name}: accepted {accepted}, JSON {is_json}"
+        );
     }
     assert!(seen >= 60, "only {seen} bodies");
 }

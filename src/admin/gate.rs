@@ -99,9 +99,13 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, why) = match self {
-            Self::Host => (StatusCode::FORBIDDEN, "this host name is not the admin listener's; use localhost or its address"),
+            Self::Host => {
+                (StatusCode::FORBIDDEN, "this host name is not the admin listener's; use localhost or its address")
+            }
             Self::Origin => (StatusCode::FORBIDDEN, "another site's page may not write"),
-            Self::Token => (StatusCode::UNAUTHORIZED, "the token of the store folder is needed: Authorization: Bearer <token>"),
+            Self::Token => {
+                (StatusCode::UNAUTHORIZED, "the token of the store folder is needed: Authorization: Bearer <token>")
+            }
         };
         let mut response = Answer::error(status, why).into_response();
         if self == Self::Token {
@@ -164,7 +168,9 @@ mod tests {
     fn a_cross_site_page_does_not_write() {
         let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("localhost"))]);
         headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer s3cret"));
-        for (site, verdict) in [("cross-site", Err(Refusal::Origin)), ("same-site", Err(Refusal::Origin)), ("same-origin", Ok(()))] {
+        for (site, verdict) in
+            [("cross-site", Err(Refusal::Origin)), ("same-site", Err(Refusal::Origin)), ("same-origin", Ok(()))]
+        {
             headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
             assert_eq!(judge(&admin(), &Method::POST, "/api/x", &headers), verdict, "{site}");
         }

@@ -7,8 +7,8 @@ use crate::outbox::{Depth, State};
 use crate::store::Health;
 use axum::extract;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 /// A process that can answer lives.

@@ -5,8 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use maud::{DOCTYPE, html};
 
 /// Only our own script and style run; nobody frames the page.
-const POLICY: &str =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The counters of the page: the kinds of [`crate::live::Kind`] that tell the journey of an order.
 const COUNTED: [(&str, &str); 6] = [
@@ -47,7 +46,8 @@ pub(super) async fn page() -> Response {
             }
         }
     };
-    let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, "no-store")];
+    let headers =
+        [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, "no-store")];
     (headers, page.into_string()).into_response()
 }
 

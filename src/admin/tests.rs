@@ -197,7 +197,10 @@ async fn events_are_told_as_they_happen_until_the_node_stops() {
 async fn the_page_runs_only_its_own_script() {
     let (address, _stop) = start(&admin()).await;
     let page = ask(address, "GET /", "").await;
-    assert!(page.contains("content-security-policy: default-src 'none'; script-src 'self'") && page.contains("<title>Selvedge"));
+    assert!(
+        page.contains("content-security-policy: default-src 'none'; script-src 'self'")
+            && page.contains("<title>Selvedge")
+    );
     assert!(ask(address, "GET /page.js", "").await.contains("EventSource"));
     assert!(ask(address, "GET /page.css", "").await.contains("content-type: text/css"));
 }

@@ -112,7 +112,8 @@ fn table(body: &Value) -> String {
 
 fn whole(body: &Value) -> String {
     let Some(members) = body.as_object() else { return String::new() };
-    let plain = members.keys().filter(|name| *name != "params").map(|name| format!("{name:12}  {}\n", member(body, name)));
+    let plain =
+        members.keys().filter(|name| *name != "params").map(|name| format!("{name:12}  {}\n", member(body, name)));
     let params = body.get("params").and_then(Value::as_object).into_iter().flatten();
     let params = params.map(|(name, value)| format!("  {name} = {}\n", value.as_str().unwrap_or_default()));
     plain.chain(["params\n".to_owned()]).chain(params).collect()

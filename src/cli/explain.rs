@@ -138,7 +138,9 @@ impl<'a> Explainer<'a> {
             explained.push(Ok(self.explain_call(&view, write_key.as_deref()).await));
         }
         let no_calls = count.saturating_sub(explained.len());
-        explained.extend((0..no_calls).map(|_| Err("an item of the batch is no call: no object with a known type".to_owned())));
+        explained.extend(
+            (0..no_calls).map(|_| Err("an item of the batch is no call: no object with a known type".to_owned())),
+        );
         explained
     }
 
@@ -156,8 +158,15 @@ impl<'a> Explainer<'a> {
         let goes_on = view.value(judged.edits());
         Explained {
             message_id: view.message_id().map(Into::into),
-            call: view.event().filter(|_| view.kind == CallKind::Track).map_or_else(|| view.kind.label().to_owned(), Into::into),
-            referrer: goes_on.as_ref().and_then(|call| call.pointer("/context/referrer")).filter(|r| r.is_object()).cloned(),
+            call: view
+                .event()
+                .filter(|_| view.kind == CallKind::Track)
+                .map_or_else(|| view.kind.label().to_owned(), Into::into),
+            referrer: goes_on
+                .as_ref()
+                .and_then(|call| call.pointer("/context/referrer"))
+                .filter(|r| r.is_object())
+                .cloned(),
             targets: judged.requests.iter().map(|(program, request)| self.target(program, request.endpoint)).collect(),
             attribution: judged.attribution,
             kept: judged.referrer.map(|referrer| referrer.map(drop)),
@@ -200,16 +209,16 @@ struct Explained {
 
 impl Explained {
     fn json(&self) -> Value {
-        let attribution = self.attribution.as_ref().map(|Attribution { click, basis }| {
-            json!({ "click_id": click.id.as_str(), "basis": basis.label() })
-        });
+        let attribution = self
+            .attribution
+            .as_ref()
+            .map(|Attribution { click, basis }| json!({ "click_id": click.id.as_str(), "basis": basis.label() }));
         let deliveries: Vec<Value> = self.deliveries().map(|(program, request, (method, url))| {
             let params: Map<String, Value> = request.params.iter().map(|p| (p.name.to_string(), p.value.clone().into())).collect();
             json!({ "program": program, "endpoint": endpoint(request), "method": method, "url": url, "params": params })
         }).collect();
-        let skipped: Vec<Value> = self.skipped.iter()
-            .map(|(program, skip)| json!({ "program": program, "reason": skip.label() }))
-            .collect();
+        let skipped: Vec<Value> =
+            self.skipped.iter().map(|(program, skip)| json!({ "program": program, "reason": skip.label() })).collect();
         json!({
             "message_id": self.message_id,
             "attribution": attribution,
@@ -227,7 +236,9 @@ impl Explained {
         let mut text = format!("{} ({})\n", self.call, self.message_id.as_deref().unwrap_or("no messageId"));
         match &self.attribution {
             None => text.push_str("  click      none: no evidence in the call\n"),
-            Some(Attribution { click, basis }) => text.push_str(&format!("  click      {} ({})\n", click.id.as_str(), basis.label())),
+            Some(Attribution { click, basis }) => {
+                text.push_str(&format!("  click      {} ({})\n", click.id.as_str(), basis.label()))
+            }
         }
         let referrer = self.referrer.as_ref().map_or_else(|| "none".to_owned(), Value::to_string);
         let written = match &self.kept {

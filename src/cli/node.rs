@@ -58,7 +58,9 @@ pub(super) fn ask(target: &Target, ask: Ask, text: fn(&Value) -> String) -> Exit
         Err(Failure::Failed(why)) => return super::fail(&why),
     };
     let printed = match (target.format, answer.body.get("error").and_then(Value::as_str)) {
-        (Format::Text, Some(why)) if answer.status == StatusCode::BAD_REQUEST => return super::refuse(&format!("{why}\n")),
+        (Format::Text, Some(why)) if answer.status == StatusCode::BAD_REQUEST => {
+            return super::refuse(&format!("{why}\n"));
+        }
         (Format::Text, Some(why)) => return super::fail(why),
         (Format::Text, None) => text(&answer.body),
         (Format::Json, _) => format!("{}\n", answer.body),
@@ -125,7 +127,8 @@ async fn from_node(config: &Config, ask: Ask) -> Result<Answer, Failure> {
     let response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let bytes = response.bytes().await.map_err(unreachable)?;
-    let body = serde_json::from_slice(&bytes).map_err(|_| Failure::Failed(format!("what answers on {address} is no Selvedge")))?;
+    let body = serde_json::from_slice(&bytes)
+        .map_err(|_| Failure::Failed(format!("what answers on {address} is no Selvedge")))?;
     Ok(Answer { status, body })
 }
 

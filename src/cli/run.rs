@@ -89,7 +89,11 @@ fn banner(config: &Config) -> String {
     }
     lines.push(format!("segment    {} → {}", places.join(", "), segment.api));
     let domain = config.click.cookie_domain.as_deref().unwrap_or("the registrable domain of the visited host");
-    lines.push(format!("cookie     {} on {domain}, from {}", config.click.cookie_name, config.click.parameters.join(", ")));
+    lines.push(format!(
+        "cookie     {} on {domain}, from {}",
+        config.click.cookie_name,
+        config.click.parameters.join(", ")
+    ));
     lines.push(format!("store      {}", config.store.path.display()));
     for program in &config.impact.programs {
         lines.push(format!("program    {}: campaign {} → {}", program.name, program.campaign_id, config.impact.api));

@@ -30,7 +30,9 @@ pub fn is_bot(user_agent: &[u8], more: &[String]) -> bool {
     let read = user_agent.get(..USER_AGENT_BYTES_READ).unwrap_or(user_agent);
     let lower = read.to_ascii_lowercase();
     let has = |token: &str| memmem::find(&lower, token.as_bytes()).is_some();
-    names_a_bot(&lower) || BOTS.iter().any(|token| has(token)) || more.iter().any(|token| has(&token.to_ascii_lowercase()))
+    names_a_bot(&lower)
+        || BOTS.iter().any(|token| has(token))
+        || more.iter().any(|token| has(&token.to_ascii_lowercase()))
 }
 
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -50,15 +52,50 @@ const USER_AGENT_BYTES_READ: usize = 512;
 /// Pinterest, Snapchat and the like) are persons and stay out.
 const BOTS: [&str; 42] = [
     // Crawlers.
-    "crawl", "spider", "slurp", "mediapartners-google", "google-inspectiontool", "googleother", "google-extended",
-    "google-safety", "apis-google", "feedfetcher", "ia_archiver", "archive.org", "meta-externalagent", "scrapy",
-    "chatgpt-user", "perplexity-user", "claude-user", "+http://", "+https://",
+    "crawl",
+    "spider",
+    "slurp",
+    "mediapartners-google",
+    "google-inspectiontool",
+    "googleother",
+    "google-extended",
+    "google-safety",
+    "apis-google",
+    "feedfetcher",
+    "ia_archiver",
+    "archive.org",
+    "meta-externalagent",
+    "scrapy",
+    "chatgpt-user",
+    "perplexity-user",
+    "claude-user",
+    "+http://",
+    "+https://",
     // Link previewers.
-    "facebookexternalhit", "facebookcatalog", "whatsapp/", "bingpreview", "web preview", "uripreview", "embedly",
-    "iframely", "bitly", "vkshare", "mastodon/", "snap url preview",
+    "facebookexternalhit",
+    "facebookcatalog",
+    "whatsapp/",
+    "bingpreview",
+    "web preview",
+    "uripreview",
+    "embedly",
+    "iframely",
+    "bitly",
+    "vkshare",
+    "mastodon/",
+    "snap url preview",
     // Monitors and audits.
-    "lighthouse", "pagespeed", "ptst/", "gtmetrix", "pingdom", "uptime", "statuscake", "site24x7", "datadog",
-    "newrelic", "monitor",
+    "lighthouse",
+    "pagespeed",
+    "ptst/",
+    "gtmetrix",
+    "pingdom",
+    "uptime",
+    "statuscake",
+    "site24x7",
+    "datadog",
+    "newrelic",
+    "monitor",
 ];
 
 /// Whether the bytes say `bot`, other than in `cubot`, which makes telephones.

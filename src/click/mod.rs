@@ -10,8 +10,8 @@ pub mod parameter;
 pub mod visit;
 
 pub use config::{Config, Policy};
-pub use id::{BadClickId, ClickId};
 pub use cookie::{Carried, Fallbacks};
+pub use id::{BadClickId, ClickId};
 pub use parameter::Landed;
 pub use visit::{Capture, Visit, decide};
 

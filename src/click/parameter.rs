@@ -52,7 +52,8 @@ fn split(bytes: &[u8], at: u8) -> (&[u8], &[u8]) {
 
 fn is_named(raw: &[u8], name: &[u8]) -> bool {
     // An escaped name is longer than the plain one: three bytes for one.
-    raw == name || (raw.len() > name.len() && memchr(b'%', raw).is_some() && percent_decode(raw).eq(name.iter().copied()))
+    raw == name
+        || (raw.len() > name.len() && memchr(b'%', raw).is_some() && percent_decode(raw).eq(name.iter().copied()))
 }
 
 fn read(raw: &[u8]) -> Result<ClickId, BadClickId> {

@@ -73,12 +73,13 @@ const ROUTES: [Route; 3] = [Route::Site, Route::Segment, Route::Admin];
 const CODE_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Bounds for whole requests, in microseconds: from a cached page to a long download.
-const DURATION_BOUNDS: &[u64] =
-    &[1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000, 60_000_000];
+const DURATION_BOUNDS: &[u64] = &[
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
+    60_000_000,
+];
 
 /// Bounds for what we add to a request, in microseconds: dense where the promise lies.
-const ADDED_BOUNDS: &[u64] =
-    &[25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 250_000, 1_000_000];
+const ADDED_BOUNDS: &[u64] = &[25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 250_000, 1_000_000];
 
 impl Metrics {
     /// All counts at nought. `version` is the program's own.
@@ -89,14 +90,26 @@ impl Metrics {
             routes: register_routes(&mut registry),
             clicks: register(&mut registry, "clicks", "Visits with a click, by what became of it"),
             calls: register(&mut registry, "calls", "Segment calls, by type and by the basis of their attribution"),
-            calls_untouched: register(&mut registry, "calls_untouched", "Segment calls that went on as they came though they had a click"),
+            calls_untouched: register(
+                &mut registry,
+                "calls_untouched",
+                "Segment calls that went on as they came though they had a click",
+            ),
             envelopes: register(&mut registry, "envelopes", "Envelopes of Segment calls, by what became of them"),
             deliveries: register(&mut registry, "deliveries", "What became of deliveries, by program and endpoint"),
             unrecorded: register(&mut registry, "unrecorded", "Deliveries that the store did not take in time"),
             queue_depth: register(&mut registry, "queue_depth", "Deliveries in the outbox, by state"),
-            queue_oldest_age: register(&mut registry, "queue_oldest_age_seconds", "The age of the oldest delivery in the outbox, by state"),
+            queue_oldest_age: register(
+                &mut registry,
+                "queue_oldest_age_seconds",
+                "The age of the oldest delivery in the outbox, by state",
+            ),
             store_commits: register(&mut registry, "store_commits", "Commits of the store that reached the disk"),
-            store_commit_time: register(&mut registry, "store_commit_seconds", "The time that the store's commits took together"),
+            store_commit_time: register(
+                &mut registry,
+                "store_commit_seconds",
+                "The time that the store's commits took together",
+            ),
             registry,
         }
     }
@@ -208,7 +221,8 @@ impl Label for Route {
 
 fn register_routes(registry: &mut Registry) -> [RouteMetrics; 3] {
     let requests: Counts<2> = register(registry, "http_requests", "Requests, by route and class of status code");
-    let in_flight: Family<Labels<1>, Gauge> = register(registry, "http_requests_in_flight", "Requests in flight, by route");
+    let in_flight: Family<Labels<1>, Gauge> =
+        register(registry, "http_requests_in_flight", "Requests in flight, by route");
     let duration = Timings::new_with_constructor(|| Timing::new(DURATION_BOUNDS));
     let added = Timings::new_with_constructor(|| Timing::new(ADDED_BOUNDS));
     let help = "How long requests take, by route";
@@ -218,9 +232,8 @@ fn register_routes(registry: &mut Registry) -> [RouteMetrics; 3] {
     ROUTES.map(|route| {
         let labels = [("route", Cow::from(route.label()))];
         RouteMetrics {
-            by_class: CODE_CLASSES.map(|class| {
-                requests.get_or_create_owned(&[("route", route.label().into()), ("code", class.into())])
-            }),
+            by_class: CODE_CLASSES
+                .map(|class| requests.get_or_create_owned(&[("route", route.label().into()), ("code", class.into())])),
             duration: duration.get_or_create_owned(&labels),
             added: added.get_or_create_owned(&labels),
             in_flight: in_flight.get_or_create_owned(&labels),
@@ -228,7 +241,11 @@ fn register_routes(registry: &mut Registry) -> [RouteMetrics; 3] {
     })
 }
 
-fn register<M: prometheus_client::registry::Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+fn register<M: prometheus_client::registry::Metric + Clone + Default>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric

@@ -80,7 +80,10 @@ mod tests {
             (&["Public", "S-MaxAge=600", "max-age=60"], "max-age=60, private"),
             (&["no-store"], "no-store, private"),
             (&["private"], "private"),
-            (&["private=\"x-a, public\", no-cache=\"set-cookie, x\" ,, max-age=1"], "no-cache=\"set-cookie, x\", max-age=1, private"),
+            (
+                &["private=\"x-a, public\", no-cache=\"set-cookie, x\" ,, max-age=1"],
+                "no-cache=\"set-cookie, x\", max-age=1, private",
+            ),
             (&["no-cache=\"broken, public"], "no-cache=\"broken, public, private"),
         ] {
             assert_eq!(edited(values), wants, "{values:?}");

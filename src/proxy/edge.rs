@@ -84,7 +84,14 @@ impl Edge {
         response
     }
 
-    async fn visit(&self, site: &Served, mut request: Request<Incoming>, peer: &Peer, host: Host, watch: &Stopwatch) -> Response<Body> {
+    async fn visit(
+        &self,
+        site: &Served,
+        mut request: Request<Incoming>,
+        peer: &Peer,
+        host: Host,
+        watch: &Stopwatch,
+    ) -> Response<Body> {
         let _in_flight = self.shared.metrics.request_began(metrics::Route::Site);
         let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
         site::visit(self, site, request, &visitor, watch).await

@@ -120,7 +120,11 @@ fn scheme(https: bool) -> HeaderValue {
 mod tests {
     use super::*;
 
-    fn introduced(peer: &str, lines: &[(&'static str, &'static str)], trusted: &[&str]) -> (VisitorFacts, Vec<(String, String)>) {
+    fn introduced(
+        peer: &str,
+        lines: &[(&'static str, &'static str)],
+        trusted: &[&str],
+    ) -> (VisitorFacts, Vec<(String, String)>) {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -149,16 +153,28 @@ mod tests {
             ("forwarded", "for=6.6.6.6"),
         ];
         let (facts, out) = introduced("192.0.2.1", &lines, &["10.0.0.0/8"]);
-        assert_eq!((facts.ip.to_string().as_str(), facts.https, facts.host.name()), ("192.0.2.1", false, "shop.example"));
-        let wants = [("x-forwarded-for", "192.0.2.1"), ("x-forwarded-host", "shop.example"), ("x-forwarded-proto", "http")];
+        assert_eq!(
+            (facts.ip.to_string().as_str(), facts.https, facts.host.name()),
+            ("192.0.2.1", false, "shop.example")
+        );
+        let wants =
+            [("x-forwarded-for", "192.0.2.1"), ("x-forwarded-host", "shop.example"), ("x-forwarded-proto", "http")];
         assert_eq!(out, sent(&wants));
     }
 
     #[test]
     fn a_trusted_proxy_is_believed_and_added() {
-        let lines = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "www.shop.example"), ("x-real-ip", "192.0.2.7")];
+        let lines = [
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "www.shop.example"),
+            ("x-real-ip", "192.0.2.7"),
+        ];
         let (facts, out) = introduced("10.0.0.1", &lines, &["10.0.0.0/8"]);
-        assert_eq!((facts.ip.to_string().as_str(), facts.https, facts.host.name()), ("192.0.2.7", true, "www.shop.example"));
+        assert_eq!(
+            (facts.ip.to_string().as_str(), facts.https, facts.host.name()),
+            ("192.0.2.7", true, "www.shop.example")
+        );
         let wants = [
             ("x-forwarded-for", "10.0.0.1"),
             ("x-forwarded-for", "192.0.2.7"),

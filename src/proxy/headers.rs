@@ -169,7 +169,10 @@ mod tests {
             ("cookie", "b=2"),
         ]);
         assert_eq!(ready_request(&mut headers, Version::HTTP_11), None);
-        assert_eq!(headers, fields(&[("host", "a.example"), ("cookie", "a=1"), ("cookie", "b=2"), ("cdn-loop", "selvedge")]));
+        assert_eq!(
+            headers,
+            fields(&[("host", "a.example"), ("cookie", "a=1"), ("cookie", "b=2"), ("cdn-loop", "selvedge")])
+        );
     }
 
     #[test]
@@ -181,7 +184,8 @@ mod tests {
 
     #[test]
     fn only_a_real_upgrade_is_kept() {
-        let asked = |lines: &[(&'static str, &'static str)], version| ready_request(&mut fields(lines), version).is_some();
+        let asked =
+            |lines: &[(&'static str, &'static str)], version| ready_request(&mut fields(lines), version).is_some();
         let (websocket, connection) = (("upgrade", "websocket"), ("connection", "keep-alive, Upgrade"));
         assert!(asked(&[websocket, connection], Version::HTTP_11));
         assert!(!asked(&[websocket, connection], Version::HTTP_10));
@@ -193,7 +197,12 @@ mod tests {
 
     #[test]
     fn framing_is_what_every_parser_reads_alike() {
-        for good in [&[][..], &[("transfer-encoding", "chunked")], &[("transfer-encoding", "Chunked")], &[("content-length", "5")]] {
+        for good in [
+            &[][..],
+            &[("transfer-encoding", "chunked")],
+            &[("transfer-encoding", "Chunked")],
+            &[("content-length", "5")],
+        ] {
             assert_eq!(check_framing(&fields(good)), Ok(()), "{good:?}");
         }
         for bad in [
@@ -212,7 +221,8 @@ mod tests {
 
     #[test]
     fn our_own_token_means_a_loop() {
-        for other in [&[][..], &[("cdn-loop", "cloudflare; subreqs=1")], &[("cdn-loop", "selvedge-two, a;b=selvedge")]] {
+        for other in [&[][..], &[("cdn-loop", "cloudflare; subreqs=1")], &[("cdn-loop", "selvedge-two, a;b=selvedge")]]
+        {
             assert_eq!(check_loop(&fields(other)), Ok(()), "{other:?}");
         }
         for ours in [
@@ -226,8 +236,16 @@ mod tests {
 
     #[test]
     fn a_switch_of_protocols_keeps_its_upgrade() {
-        let mut headers = fields(&[("connection", "Upgrade, x-hop"), ("upgrade", "websocket"), ("x-hop", "1"), ("sec-websocket-accept", "y")]);
+        let mut headers = fields(&[
+            ("connection", "Upgrade, x-hop"),
+            ("upgrade", "websocket"),
+            ("x-hop", "1"),
+            ("sec-websocket-accept", "y"),
+        ]);
         ready_switch(&mut headers);
-        assert_eq!(headers, fields(&[("sec-websocket-accept", "y"), ("connection", "upgrade"), ("upgrade", "websocket")]));
+        assert_eq!(
+            headers,
+            fields(&[("sec-websocket-accept", "y"), ("connection", "upgrade"), ("upgrade", "websocket")])
+        );
     }
 }

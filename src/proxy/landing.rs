@@ -64,7 +64,13 @@ impl Landing {
     }
 
     /// Decides what the visit leaves, and writes it on the answer.
-    pub(super) fn keep(&self, first_seen: Option<Time>, response: &mut Response<Body>, visitor: &VisitorFacts, shared: &Shared) {
+    pub(super) fn keep(
+        &self,
+        first_seen: Option<Time>,
+        response: &mut Response<Body>,
+        visitor: &VisitorFacts,
+        shared: &Shared,
+    ) {
         let config = &shared.rules.click;
         let capture = decide(&self.visit, first_seen, config, self.now);
         if capture.outcome != Outcome::None {

@@ -22,8 +22,8 @@ pub mod tunnel;
 pub mod upstream;
 
 pub use body::Body;
-pub use config::{HostMode, Site};
 pub use calls::{Caller, Calls, Recorder};
+pub use config::{HostMode, Site};
 pub use edge::{Edge, Parts};
 pub use forwarded::{Peer, VisitorFacts};
 pub use shared::Shared;

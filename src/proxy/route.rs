@@ -45,7 +45,14 @@ impl Routes {
             }
         }
         let segment_prefix = segment.prefix.trim_end_matches('/').to_owned();
-        Self { sites, by_host, any_host, segment_prefix, segment_hosts: segment.hosts.clone(), root_paths: segment.root_paths }
+        Self {
+            sites,
+            by_host,
+            any_host,
+            segment_prefix,
+            segment_hosts: segment.hosts.clone(),
+            root_paths: segment.root_paths,
+        }
     }
 
     /// Where a request for `path` on `host` (a name without port, in any case) belongs. Segment's prefix answers on every
@@ -123,7 +130,10 @@ mod tests {
 
     #[test]
     fn a_host_of_its_own_comes_before_any_host() {
-        let both = Routes::new(vec![site(&[], "http://any"), site(&["www.example", "m.example"], "http://own")], &segment("/cdp"));
+        let both = Routes::new(
+            vec![site(&[], "http://any"), site(&["www.example", "m.example"], "http://own")],
+            &segment("/cdp"),
+        );
         for (host, path, wants) in [
             ("www.example", "/", "http://own/"),
             ("M.Example", "/", "http://own/"),

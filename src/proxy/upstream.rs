@@ -178,7 +178,9 @@ fn classify(error: ClientError) -> ForwardError {
     }
     match cause::<hyper::Error>(&error) {
         Some(http) if http.is_user() => ForwardError::RequestBody(error),
-        Some(http) if http.is_parse() || http.is_parse_too_large() || http.is_parse_status() => ForwardError::BadAnswer(Some(error)),
+        Some(http) if http.is_parse() || http.is_parse_too_large() || http.is_parse_status() => {
+            ForwardError::BadAnswer(Some(error))
+        }
         _ => ForwardError::Closed(error),
     }
 }

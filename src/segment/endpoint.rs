@@ -19,7 +19,8 @@ pub enum Endpoint {
 }
 
 /// Paths that Segment's CDN serves rather than its API.
-const CDN_PREFIXES: [&str; 4] = ["/v1/projects/", "/analytics.js/v1/", "/next-integrations/", "/analytics-next/bundles/"];
+const CDN_PREFIXES: [&str; 4] =
+    ["/v1/projects/", "/analytics.js/v1/", "/next-integrations/", "/analytics-next/bundles/"];
 
 /// The endpoint that `path` names, seen from Segment's own root (`/v1/…`): long and short names, with and without a
 /// trailing slash.

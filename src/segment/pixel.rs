@@ -2,8 +2,8 @@
 
 use super::call::Names;
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -133,7 +133,10 @@ mod tests {
         let json = br#"{"event":"a?>~","userId":"x"}"#;
         for (query, written) in [
             ("data=eyJldmVudCI6ImE_Pn4iLCJ1c2VySWQiOiJ4In0", "data=eyJldmVudCI6ImE_Pn4iLCJ1c2VySWQiOiJ4In0"),
-            ("v=1&data=eyJldmVudCI6ImE/Pn4iLCJ1c2VySWQiOiJ4In0=&z=%20", "v=1&data=eyJldmVudCI6ImE/Pn4iLCJ1c2VySWQiOiJ4In0=&z=%20"),
+            (
+                "v=1&data=eyJldmVudCI6ImE/Pn4iLCJ1c2VySWQiOiJ4In0=&z=%20",
+                "v=1&data=eyJldmVudCI6ImE/Pn4iLCJ1c2VySWQiOiJ4In0=&z=%20",
+            ),
             ("data=eyJldmVudCI6ImE%2FPn4iLCJ1c2VySWQiOiJ4In0%3D", "data=eyJldmVudCI6ImE/Pn4iLCJ1c2VySWQiOiJ4In0="),
         ] {
             let pixel = Pixel::read(query).unwrap();
@@ -148,7 +151,10 @@ mod tests {
         let query = "userId=u1&event=Order+Completed&properties.subject=a%20b&properties.n=3&userId.x=lost";
         let pixel = Pixel::read(query).unwrap();
         let call: Value = serde_json::from_slice(&pixel.json).unwrap();
-        assert_eq!(call, serde_json::json!({"userId": "u1", "event": "Order Completed", "properties": {"subject": "a b", "n": "3"}}));
+        assert_eq!(
+            call,
+            serde_json::json!({"userId": "u1", "event": "Order Completed", "properties": {"subject": "a b", "n": "3"}})
+        );
         let written = pixel.write(query, b"", Some("a:b-c"), &names()).unwrap();
         assert_eq!(written, format!("{query}&context.referrer.id=a%3Ab%2Dc&context.referrer.type=impactRadius"));
         assert!(pixel.write(&"x".repeat(8_200), b"", Some("a"), &names()).is_none());

@@ -47,7 +47,10 @@ pub fn enrich(view: &View<'_>, id: &ClickId, names: &Names, overwrite: bool) -> 
     let Some(call) = view.own.object else { return Err(Kept::NotAnObject) };
     let ours = Ours { id, names, overwrite, text: view.text };
     match context.node {
-        None => Ok(vec![Edit::member(call, format!("\"context\":{{\"referrer\":{}}}", ours.after(view.batch.context.referrer)?))]),
+        None => Ok(vec![Edit::member(
+            call,
+            format!("\"context\":{{\"referrer\":{}}}", ours.after(view.batch.context.referrer)?),
+        )]),
         Some(node) if node.shape == Shape::Null => {
             Ok(vec![Edit::replace(node, format!("{{\"referrer\":{}}}", ours.after(view.batch.context.referrer)?))])
         }

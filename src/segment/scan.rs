@@ -145,7 +145,10 @@ impl<'a> Cursor<'a> {
 
     /// Walks over the next value, an object: `each` is called with the cursor at every member's value, which it must
     /// walk over. Answers the object, and whether it has no members.
-    pub fn object(&mut self, mut each: impl FnMut(&mut Self, &[u8]) -> Result<(), ScanError>) -> Result<(Node, bool), ScanError> {
+    pub fn object(
+        &mut self,
+        mut each: impl FnMut(&mut Self, &[u8]) -> Result<(), ScanError>,
+    ) -> Result<(Node, bool), ScanError> {
         let start = self.at;
         self.enter()?;
         self.space();
@@ -419,14 +422,55 @@ mod tests {
     #[test]
     fn accepts_json_and_nothing_else() {
         for good in [
-            "{}", "[]", " [ ] ", "0", "-0", "1.10", "1e400", "-1.5E+7", "\"\"", "\"\\u00e9\\ud83d\\ude00\"", "\"\\ud800\"", "null", "true", "false",
-            "{\"a\":[1,{\"b\":null}],\"a\":2}", "\u{feff}{}", "\t{\r\n\"a\" : 1 }\n", "12345678901234567890",
+            "{}",
+            "[]",
+            " [ ] ",
+            "0",
+            "-0",
+            "1.10",
+            "1e400",
+            "-1.5E+7",
+            "\"\"",
+            "\"\\u00e9\\ud83d\\ude00\"",
+            "\"\\ud800\"",
+            "null",
+            "true",
+            "false",
+            "{\"a\":[1,{\"b\":null}],\"a\":2}",
+            "\u{feff}{}",
+            "\t{\r\n\"a\" : 1 }\n",
+            "12345678901234567890",
         ] {
             assert!(accepts(good.as_bytes()), "{good}");
         }
         for bad in [
-            "", " ", "{", "}", "[1,]", "{\"a\":1,}", "{a:1}", "{'a':1}", "01", ".5", "1.", "-", "+1", "1e", "True", "nul", "\"", "\"\\x\"", "\"\\u12\"",
-            "\"a\nb\"", "{} {}", "{\"a\" 1}", "[1 2]", "// c\n{}", "NaN", "{\"a\":}", "\"\\",
+            "",
+            " ",
+            "{",
+            "}",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{'a':1}",
+            "01",
+            ".5",
+            "1.",
+            "-",
+            "+1",
+            "1e",
+            "True",
+            "nul",
+            "\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"a\nb\"",
+            "{} {}",
+            "{\"a\" 1}",
+            "[1 2]",
+            "// c\n{}",
+            "NaN",
+            "{\"a\":}",
+            "\"\\",
         ] {
             assert!(!accepts(bad.as_bytes()), "{bad}");
         }

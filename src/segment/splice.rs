@@ -62,12 +62,16 @@ pub fn whole(text: &[u8]) -> Span {
 mod tests {
     use super::*;
     use crate::click::ClickId;
-    use crate::segment::referrer::{Kept, enrich, said};
     use crate::segment::integrations::{Suppression, suppress};
+    use crate::segment::referrer::{Kept, enrich, said};
     use crate::segment::{CallKind, Envelope, Expect, Names};
 
     fn names() -> Names {
-        Names { parameters: vec!["im_ref".into()], integration: "Impact Partnership Cloud", referrer_type: "impactRadius" }
+        Names {
+            parameters: vec!["im_ref".into()],
+            integration: "Impact Partnership Cloud",
+            referrer_type: "impactRadius",
+        }
     }
 
     const R: &str = r#""referrer":{"id":"c1","type":"impactRadius"}"#;
@@ -149,9 +153,21 @@ mod tests {
         for (before, after, options) in [
             (r#"{"a":1}"#, Some(r#"{"integrations":{"Impact Partnership Cloud":false},"a":1}"#), false),
             (r#"{"integrations":{}}"#, Some(r#"{"integrations":{"Impact Partnership Cloud":false}}"#), false),
-            (r#"{"integrations":{"All":true}}"#, Some(r#"{"integrations":{"Impact Partnership Cloud":false,"All":true}}"#), false),
-            (r#"{"integrations":{"Impact Partnership Cloud":true}}"#, Some(r#"{"integrations":{"Impact Partnership Cloud":false}}"#), false),
-            (r#"{"integrations":{"Impact Partnership Cloud":{"x":1}}}"#, Some(r#"{"integrations":{"Impact Partnership Cloud":false}}"#), true),
+            (
+                r#"{"integrations":{"All":true}}"#,
+                Some(r#"{"integrations":{"Impact Partnership Cloud":false,"All":true}}"#),
+                false,
+            ),
+            (
+                r#"{"integrations":{"Impact Partnership Cloud":true}}"#,
+                Some(r#"{"integrations":{"Impact Partnership Cloud":false}}"#),
+                false,
+            ),
+            (
+                r#"{"integrations":{"Impact Partnership Cloud":{"x":1}}}"#,
+                Some(r#"{"integrations":{"Impact Partnership Cloud":false}}"#),
+                true,
+            ),
             (r#"{"integrations":{"Impact Partnership Cloud":false}}"#, None, false),
             (r#"{"integrations":null}"#, Some(r#"{"integrations":{"Impact Partnership Cloud":false}}"#), false),
             (r#"{"integrations":true}"#, None, false),
@@ -163,7 +179,8 @@ mod tests {
                 Suppression::OptionsReplaced(edits) => (Some(edits), true),
                 Suppression::AlreadyOff | Suppression::Left => (None, false),
             };
-            let spliced = edits.map(|edits| String::from_utf8(apply(before.as_bytes(), whole(before.as_bytes()), &edits)).unwrap());
+            let spliced = edits
+                .map(|edits| String::from_utf8(apply(before.as_bytes(), whole(before.as_bytes()), &edits)).unwrap());
             assert_eq!((spliced.as_deref(), replaced), (after, options), "{before}");
         }
     }
@@ -174,7 +191,10 @@ mod tests {
         let id = ClickId::parse(b"c1").unwrap();
         for (before, after) in [
             ("{}", format!(r#"{{"context":{{{R}}},"integrations":{{"Impact Partnership Cloud":false}}}}"#)),
-            (r#"{ "z":0}"#, format!(r#"{{"context":{{{R}}},"integrations":{{"Impact Partnership Cloud":false}}, "z":0}}"#)),
+            (
+                r#"{ "z":0}"#,
+                format!(r#"{{"context":{{{R}}},"integrations":{{"Impact Partnership Cloud":false}}, "z":0}}"#),
+            ),
         ] {
             let envelope = Envelope::read(before.as_bytes(), Expect::One(CallKind::Track), &names).unwrap();
             let view = envelope.calls().next().unwrap();

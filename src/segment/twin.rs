@@ -85,7 +85,11 @@ mod tests {
     use crate::clock::Time;
 
     fn names() -> Names {
-        Names { parameters: vec!["im_ref".into()], integration: "Impact Partnership Cloud", referrer_type: "impactRadius" }
+        Names {
+            parameters: vec!["im_ref".into()],
+            integration: "Impact Partnership Cloud",
+            referrer_type: "impactRadius",
+        }
     }
 
     fn click(id: &str) -> Click {

@@ -45,7 +45,8 @@ impl Drain {
     pub async fn finish(self, edge: &Edge, grace: Duration) -> Drained {
         let deadline = Instant::now() + grace;
         self.phase.send_replace(Phase::Finishing);
-        let (connections_cut, tunnels_cut) = tokio::join!(self.finish_connections(deadline), edge.tunnels().finish(grace));
+        let (connections_cut, tunnels_cut) =
+            tokio::join!(self.finish_connections(deadline), edge.tunnels().finish(grace));
         Drained { connections_cut, tunnels_cut }
     }
 

@@ -20,7 +20,10 @@ async fn what_no_two_parsers_read_alike_is_refused_and_the_connection_closed() {
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +2\r\n\r\nxx", 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
         ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\nContent-Length: 0\r\n\r\n", 400),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -55,7 +58,8 @@ async fn a_broken_request_body_is_the_visitors_fault() {
     })
     .await;
     let edge = Edge::before(&origin).await;
-    let answer = edge.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nxx\r\n0\r\n\r\n").await;
+    let answer =
+        edge.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nxx\r\n0\r\n\r\n").await;
     assert_eq!(answer.status(), 400);
 }
 

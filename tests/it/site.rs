@@ -37,7 +37,15 @@ async fn fields_of_one_hop_stay_there() {
     let lines = ["Connection: keep-alive, X-Inner", "Keep-Alive: timeout=5", "X-Inner: 1", "X-Outer: 2"];
     let mut origin = Origin::start(answers("200 OK", &lines, "")).await;
     let edge = Edge::before(&origin).await;
-    let asked = ["Connection: keep-alive, X-Mine", "X-Mine: 1", "Keep-Alive: 5", "TE: gzip", "Proxy-Connection: x", "Upgrade: h2c", "X-Kept: 3"];
+    let asked = [
+        "Connection: keep-alive, X-Mine",
+        "X-Mine: 1",
+        "Keep-Alive: 5",
+        "TE: gzip",
+        "Proxy-Connection: x",
+        "Upgrade: h2c",
+        "X-Kept: 3",
+    ];
     let answer = edge.get("/", &asked).await;
     for gone in ["connection", "keep-alive", "x-inner"] {
         assert!(answer.field(gone).is_none(), "{gone}");
@@ -52,7 +60,12 @@ async fn fields_of_one_hop_stay_there() {
 
 #[tokio::test]
 async fn strangers_are_not_believed_and_trusted_proxies_are() {
-    let lines = ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https", "X-Forwarded-Host: x.example", "X-Real-IP: 192.0.2.7"];
+    let lines = [
+        "X-Forwarded-For: 192.0.2.7",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: x.example",
+        "X-Real-IP: 192.0.2.7",
+    ];
     let mut origin = Origin::start(answers("200 OK", &[], "")).await;
     let stranger = Edge::before(&origin).await;
     stranger.get("/", &lines).await;
@@ -62,7 +75,8 @@ async fn strangers_are_not_believed_and_trusted_proxies_are() {
     assert_eq!(seen.fields("x-forwarded-host"), ["shop.example"]);
     assert!(seen.fields("x-real-ip").is_empty());
 
-    let trusted = Edge::start().site(&[], origin.address()).listening("trusted_proxies = [\"127.0.0.0/8\"]").run().await;
+    let trusted =
+        Edge::start().site(&[], origin.address()).listening("trusted_proxies = [\"127.0.0.0/8\"]").run().await;
     trusted.get("/", &lines).await;
     let seen = origin.saw().await;
     assert_eq!(seen.fields("x-forwarded-for"), ["192.0.2.7", "127.0.0.1"]);
@@ -88,11 +102,19 @@ async fn a_circle_is_noticed() {
 
 #[tokio::test]
 async fn sites_are_chosen_by_host() {
-    let (one, two) = (Origin::start(answers("200 OK", &[], "one")).await, Origin::start(answers("200 OK", &[], "two")).await);
-    let edge = Edge::start().site(&["one.example"], one.address()).site(&["two.example", "deux.example"], two.address()).run().await;
-    for (host, status, body) in
-        [("one.example", 200, "one"), ("TWO.example:8080", 200, "two"), ("deux.example.", 200, "two"), ("three.example", 421, "421 ")]
-    {
+    let (one, two) =
+        (Origin::start(answers("200 OK", &[], "one")).await, Origin::start(answers("200 OK", &[], "two")).await);
+    let edge = Edge::start()
+        .site(&["one.example"], one.address())
+        .site(&["two.example", "deux.example"], two.address())
+        .run()
+        .await;
+    for (host, status, body) in [
+        ("one.example", 200, "one"),
+        ("TWO.example:8080", 200, "two"),
+        ("deux.example.", 200, "two"),
+        ("three.example", 421, "421 "),
+    ] {
         let answer = edge.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
         assert_eq!(answer.status(), status, "{host}");
         assert!(answer.text().starts_with(body), "{host}: {}", answer.text());

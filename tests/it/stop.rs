@@ -41,7 +41,9 @@ async fn what_takes_longer_than_the_grace_time_is_cut() {
         let tunnel = seen.line().contains("/ws");
         Box::pin(async move {
             if tunnel {
-                connection.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+                connection
+                    .write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                    .await;
             } else {
                 connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await;
             }

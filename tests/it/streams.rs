@@ -6,7 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
-const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n";
+const SWITCH: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n";
 
 #[tokio::test]
 async fn events_arrive_one_by_one() {
@@ -15,7 +16,9 @@ async fn events_arrive_one_by_one() {
     let origin = Origin::scripted(move |connection, _| {
         let gate = Arc::clone(&gate);
         Box::pin(async move {
-            connection.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            connection
+                .write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+                .await;
             for event in ["one", "two", "six"] {
                 connection.write(format!("b\r\ndata: {event}\n\n\r\n")).await;
                 gate.acquire().await.unwrap().forget();
@@ -58,11 +61,17 @@ async fn a_websocket_becomes_a_tunnel() {
     connection.write(UPGRADE).await;
     let head = connection.head().await.to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 101 "), "{head}");
-    assert!(head.contains("upgrade: websocket") && head.contains("connection: upgrade") && head.contains("sec-websocket-accept: y"), "{head}");
+    assert!(
+        head.contains("upgrade: websocket")
+            && head.contains("connection: upgrade")
+            && head.contains("sec-websocket-accept: y"),
+        "{head}"
+    );
     for word in [&b"hallo"[..], b"\x00\xff binary", &[7; 100_000]] {
         let (mut read, mut write) = connection.stream().split();
         let mut back = vec![0; word.len()];
-        let (sent, received) = soon("the echo", async { tokio::join!(write.write_all(word), read.read_exact(&mut back)) }).await;
+        let (sent, received) =
+            soon("the echo", async { tokio::join!(write.write_all(word), read.read_exact(&mut back)) }).await;
         sent.unwrap();
         received.unwrap();
         assert_eq!(back, word);

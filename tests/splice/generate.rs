@@ -99,7 +99,8 @@ fn string() -> impl Strategy<Value = String> {
 }
 
 fn object(member: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
-    (vec(member, 0..6), space(), space()).prop_map(|(members, a, b)| format!("{{{a}{}{b}}}", members.join(&format!("{b},{a}"))))
+    (vec(member, 0..6), space(), space())
+        .prop_map(|(members, a, b)| format!("{{{a}{}{b}}}", members.join(&format!("{b},{a}"))))
 }
 
 fn space() -> impl Strategy<Value = String> {

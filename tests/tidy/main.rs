@@ -1,5 +1,11 @@
 //! The rules of the house, as a test: each fails with its sentence, the file and the line.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test may stop where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop where it fails"
+)]
 
 mod source;
 
@@ -76,7 +82,8 @@ fn the_house_is_tidy() {
     assert!(sources.len() > 50, "only {} files were found", sources.len());
     let test_files: Vec<String> = sources.iter().flat_map(|source| source.test_files.clone()).collect();
     for source in &mut sources {
-        let below = |file: &String| source.path.strip_prefix(file.as_str()).is_some_and(|rest| rest.starts_with(['.', '/']));
+        let below =
+            |file: &String| source.path.strip_prefix(file.as_str()).is_some_and(|rest| rest.starts_with(['.', '/']));
         source.is_test |= test_files.iter().any(below);
     }
     let wrong: Vec<String> = sources.iter().flat_map(faults).collect();
@@ -127,8 +134,11 @@ fn words(source: &Source) -> Found {
     let names = ["fn", "mod", "struct", "enum", "trait", "type", "const"];
     let mut named: Vec<_> = names.iter().flat_map(|word| words_after(&source.code, word)).collect();
     named.extend(source.path.split(['/', '.']).map(|part| (0, part)));
-    let empty = named.into_iter().filter(|(_, name)| split_name(name).iter().any(|w| EMPTY_WORDS.contains(&w.as_str())));
-    empty.map(|(at, name)| (line_of(&source.code, at), format!("a name says what a thing is for; {name} does not"))).collect()
+    let empty =
+        named.into_iter().filter(|(_, name)| split_name(name).iter().any(|w| EMPTY_WORDS.contains(&w.as_str())));
+    empty
+        .map(|(at, name)| (line_of(&source.code, at), format!("a name says what a thing is for; {name} does not")))
+        .collect()
 }
 
 fn layers(source: &Source) -> Found {
@@ -175,7 +185,11 @@ fn vendors(source: &Source) -> Found {
         return Vec::new();
     }
     let found = VENDOR_NAMES.iter().flat_map(|name| source.uncommented.match_indices(name));
-    found.map(|(at, name)| (line_of(&source.text, at), format!("only destination/impact says {name}\u{201d}; others get it as data"))).collect()
+    found
+        .map(|(at, name)| {
+            (line_of(&source.text, at), format!("only destination/impact says {name}\u{201d}; others get it as data"))
+        })
+        .collect()
 }
 
 fn panics(source: &Source) -> Found {
@@ -189,7 +203,9 @@ fn panics(source: &Source) -> Found {
 fn unfinished(source: &Source) -> Found {
     let found = UNFINISHED.iter().flat_map(|mark| source.text.match_indices(mark));
     let found = found.filter(|(at, mark)| is_whole_word(&source.text, *at, mark.len()));
-    found.map(|(at, mark)| (line_of(&source.text, at), format!("what is unfinished is an issue, not a {mark}"))).collect()
+    found
+        .map(|(at, mark)| (line_of(&source.text, at), format!("what is unfinished is an issue, not a {mark}")))
+        .collect()
 }
 
 fn layer(room: &str) -> Option<usize> {
@@ -201,7 +217,9 @@ fn imports(source: &Source) -> Vec<(usize, String)> {
     let code = &source.code;
     let mut roots: Vec<usize> = paths_from(code, "crate").into_iter().map(|at| at + "crate::".len()).collect();
     roots.extend(paths_from(code, "selvedge").into_iter().map(|at| at + "selvedge::".len()));
-    let is_top = source.in_src().is_some_and(|place| !place.contains('/') || place.matches('/').count() == 1 && place.ends_with("/mod.rs"));
+    let is_top = source
+        .in_src()
+        .is_some_and(|place| !place.contains('/') || place.matches('/').count() == 1 && place.ends_with("/mod.rs"));
     if is_top {
         roots.extend(paths_from(code, "super").into_iter().map(|at| at + "super::".len()));
     }
@@ -276,7 +294,11 @@ fn every_rule_finds_its_fault() {
     let long = format!("fn f() {{\n{}}}\n", "a();\n".repeat(69));
     let long_file = "a\n".repeat(501);
     for (path, text, fault) in [
-        ("src/click/a.rs", "\nuse crate::segment::Call;\n", ":2: a room imports only from rooms below its own; segment is not below click"),
+        (
+            "src/click/a.rs",
+            "\nuse crate::segment::Call;\n",
+            ":2: a room imports only from rooms below its own; segment is not below click",
+        ),
         ("src/links/a.rs", "use crate::{click::Click, live::Live};", "live is not below links"),
         ("src/links/a.rs", "fn f(x: crate::outbox::Row) {}", "outbox is not below links"),
         ("src/live.rs", "use super::links;", "links is not below live"),
@@ -302,7 +324,10 @@ fn every_rule_finds_its_fault() {
 fn what_is_allowed_is_let_alone() {
     for (path, text) in [
         ("src/proxy/a.rs", "use crate::{click::{Click, ClickId}, outbox};\nuse hyper::body::Body;"),
-        ("src/click/a.rs", "//! See [`crate::proxy`].\n#[cfg(test)]\nmod tests {\n use crate::proxy;\n fn f() { x.unwrap() }\n}"),
+        (
+            "src/click/a.rs",
+            "//! See [`crate::proxy`].\n#[cfg(test)]\nmod tests {\n use crate::proxy;\n fn f() { x.unwrap() }\n}",
+        ),
         ("tests/sdk/x.rs", "fn f() { x.unwrap() }"),
         ("src/store/a.rs", "use super::links; // the store's own\nfn f() { hyper_util(x); \"moka::sync\" }"),
         ("src/units.rs", "fn f() { x.unwrap_or(1); expect(y) }"),

@@ -29,9 +29,8 @@ fn is_within(host: &str, domain: &str) -> bool {
 
 /// Letters, digits, `-`, `_` and dots between labels: what can stand in a Set-Cookie field without harm.
 fn is_name(host: &str) -> bool {
-    host.split('.').all(|label| {
-        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    })
+    host.split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'))
 }
 
 #[cfg(test)]

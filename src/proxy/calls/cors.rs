@@ -3,8 +3,8 @@
 
 use crate::click::cookie::registrable_domain;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue};
 use url::Url;
@@ -66,7 +66,11 @@ mod tests {
             ("https://shop.co.uk.evil.com", false),
             ("null", false),
         ] {
-            assert_eq!(may_send_credentials(&HeaderValue::from_static(origin), "api.shop.co.uk", &listed), allowed, "{origin}");
+            assert_eq!(
+                may_send_credentials(&HeaderValue::from_static(origin), "api.shop.co.uk", &listed),
+                allowed,
+                "{origin}"
+            );
         }
     }
 

@@ -3,7 +3,9 @@
 use crate::segment::Visitor;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, USER_AGENT,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// What Segment gets to see of a request's fields: cookies and everything else of the site's stay here.
@@ -71,7 +73,10 @@ mod tests {
     use super::*;
 
     fn request(fields: &[(&str, &str)]) -> HeaderMap {
-        fields.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())).collect()
+        fields
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -86,9 +91,13 @@ mod tests {
             ("x-api-key", "k"),
         ]);
         let visitor = Visitor { ip: Some("9.9.9.9".parse().unwrap()), user_agent: None };
-        let mut names: Vec<_> = headers(&came, Some(&visitor)).iter().map(|(n, v)| format!("{n}={}", v.to_str().unwrap())).collect();
+        let mut names: Vec<_> =
+            headers(&came, Some(&visitor)).iter().map(|(n, v)| format!("{n}={}", v.to_str().unwrap())).collect();
         names.sort();
-        assert_eq!(names, ["content-type=text/plain", "traceparent=00-1", "x-forwarded-for=9.9.9.9", "x-retry-count=2"]);
+        assert_eq!(
+            names,
+            ["content-type=text/plain", "traceparent=00-1", "x-forwarded-for=9.9.9.9", "x-retry-count=2"]
+        );
         assert!(headers(&came, None).get("x-forwarded-for").is_none());
     }
 

@@ -7,11 +7,11 @@ use crate::click::{self, Click, ClickId, Place, parameter};
 use crate::clock::Time;
 use crate::destination::{Program, Request, Skip, Sources, Subject, impact};
 use crate::links::{Found, IdKind, Lesson, Links, PersonKey};
+use crate::segment;
 use crate::segment::envelope::CALL_BYTES_MAX;
 use crate::segment::referrer::{Kept, enrich, said};
 use crate::segment::splice::Edit;
 use crate::segment::{CallKind, Names, View, Visitor};
-use crate::segment;
 
 /// The track event in which mobile SDKs copy a link's query parameters into the properties.
 const DEEP_LINK: &str = "Deep Link Opened";
@@ -120,14 +120,16 @@ pub async fn judge<'a>(view: &View<'a>, facts: &Facts<'_>, rules: &Rules, links:
     let direct = is_decided(&evidence, event_at, &weights);
     let mut shared = false;
     if let (false, Some(links)) = (direct, links) {
-        (evidence.linked_anonymous, evidence.linked_user) = (people.linked(IdKind::Anonymous, links, &mut shared).await, None);
+        (evidence.linked_anonymous, evidence.linked_user) =
+            (people.linked(IdKind::Anonymous, links, &mut shared).await, None);
         if evidence.linked_anonymous.is_none() || joins_both_ways(view.kind) {
             evidence.linked_user = people.linked(IdKind::User, links, &mut shared).await;
         }
     }
     let attribution = attribute(&evidence, event_at, &weights);
     let bot = is_bot(view, facts, rules);
-    let lesson = if bot { Lesson::default() } else { lesson(view, &people, &evidence, attribution.as_ref(), direct, rules) };
+    let lesson =
+        if bot { Lesson::default() } else { lesson(view, &people, &evidence, attribution.as_ref(), direct, rules) };
     let referrer = attribution.as_ref().and_then(Attribution::earned).map(|click| written(view, &click.id, rules));
     let mut judged = Judged {
         view: *view,
@@ -205,7 +207,10 @@ impl People {
         Self {
             anonymous: key(IdKind::Anonymous, view.anonymous_id()),
             user: key(IdKind::User, view.user_id()),
-            previous: [key(IdKind::Anonymous, previous()), key(IdKind::User, previous())].into_iter().flatten().collect(),
+            previous: [key(IdKind::Anonymous, previous()), key(IdKind::User, previous())]
+                .into_iter()
+                .flatten()
+                .collect(),
         }
     }
 
@@ -231,7 +236,12 @@ impl People {
     /// The pairs of ids that the call shows to be one person's.
     fn joins(&self) -> Vec<(PersonKey, PersonKey)> {
         let Some(user) = self.user else { return Vec::new() };
-        self.anonymous.iter().chain(&self.previous).filter(|other| **other != user).map(|other| (*other, user)).collect()
+        self.anonymous
+            .iter()
+            .chain(&self.previous)
+            .filter(|other| **other != user)
+            .map(|other| (*other, user))
+            .collect()
     }
 }
 
@@ -241,7 +251,14 @@ fn joins_both_ways(kind: CallKind) -> bool {
 
 /// A click that the call shows teaches the links of its ids. Without one the ids are joined: identify and alias hand the
 /// click that the policy prefers to both sides, other calls hand the anonymousId's on to the userId.
-fn lesson(view: &View<'_>, people: &People, evidence: &Evidence, chosen: Option<&Attribution>, direct: bool, rules: &Rules) -> Lesson {
+fn lesson(
+    view: &View<'_>,
+    people: &People,
+    evidence: &Evidence,
+    chosen: Option<&Attribution>,
+    direct: bool,
+    rules: &Rules,
+) -> Lesson {
     let joins = people.joins();
     if direct {
         return Lesson { click: chosen.map(|chosen| chosen.click.clone()), people: people.all(), joins };
@@ -296,4 +313,3 @@ fn map(facts: &Facts<'_>, rules: &Rules, judged: &mut Judged<'_>) {
         }
     }
 }
-

@@ -67,8 +67,19 @@ impl Calls {
     ///
     /// # Errors
     /// The client's own body broke off, or is framed wrongly.
-    pub async fn handle(&self, request: Request<Incoming>, endpoint: Endpoint, path: &str, caller: &Caller<'_>, watch: &Stopwatch) -> Result<Response<Body>, hyper::Error> {
-        let asked = request.headers().get(ORIGIN).map(|origin| HeaderMap::from_iter([(ORIGIN, origin.clone())])).unwrap_or_default();
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        endpoint: Endpoint,
+        path: &str,
+        caller: &Caller<'_>,
+        watch: &Stopwatch,
+    ) -> Result<Response<Body>, hyper::Error> {
+        let asked = request
+            .headers()
+            .get(ORIGIN)
+            .map(|origin| HeaderMap::from_iter([(ORIGIN, origin.clone())]))
+            .unwrap_or_default();
         let mut response = match (request.method(), endpoint) {
             (&Method::OPTIONS, _) => preflight(),
             (&Method::POST, Endpoint::Calls(expect)) => self.calls(request, expect, path, caller, watch).await?,
@@ -81,14 +92,28 @@ impl Calls {
     }
 
     /// A request that is none of our business: it goes on, and its answer comes back.
-    async fn pass(&self, request: Request<Incoming>, path: &str, target: &Upstream, caller: &Caller<'_>, watch: &Stopwatch) -> Response<Body> {
+    async fn pass(
+        &self,
+        request: Request<Incoming>,
+        path: &str,
+        target: &Upstream,
+        caller: &Caller<'_>,
+        watch: &Stopwatch,
+    ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let visitor = visitor(&parts.headers, caller);
         self.forward(&parts, visitor.as_ref(), path, target, Body::from(body), watch).await
     }
 
     /// An envelope: see the head of this module.
-    async fn calls(&self, request: Request<Incoming>, expect: Expect, path: &str, caller: &Caller<'_>, watch: &Stopwatch) -> Result<Response<Body>, hyper::Error> {
+    async fn calls(
+        &self,
+        request: Request<Incoming>,
+        expect: Expect,
+        path: &str,
+        caller: &Caller<'_>,
+        watch: &Stopwatch,
+    ) -> Result<Response<Body>, hyper::Error> {
         let (parts, body) = request.into_parts();
         let visitor = visitor(&parts.headers, caller);
         let (came, rest) = match body::read(body).await? {
@@ -117,21 +142,40 @@ impl Calls {
             }
         };
         let judged = self.judge(&envelope, &parts.headers, visitor.as_ref(), caller).await;
-        let spliced = Spliced { envelope: &envelope, judged: &judged, rules: &self.shared.rules, metrics: &self.shared.metrics, expect };
+        let spliced = Spliced {
+            envelope: &envelope,
+            judged: &judged,
+            rules: &self.shared.rules,
+            metrics: &self.shared.metrics,
+            expect,
+        };
         let write_key = self.write_key(&envelope, &parts.headers);
         let record = self.recorder.record(&judged, write_key.as_deref());
         let mut response = if spliced.waits_for_the_record() {
             let recorded = record.await;
             self.forward_spliced(&parts, visitor.as_ref(), path, came.clone(), spliced.body(&recorded), watch).await
         } else {
-            let forwarded = self.forward_spliced(&parts, visitor.as_ref(), path, came.clone(), spliced.body(&Recorded::default()), watch);
+            let forwarded = self.forward_spliced(
+                &parts,
+                visitor.as_ref(),
+                path,
+                came.clone(),
+                spliced.body(&Recorded::default()),
+                watch,
+            );
             tokio::join!(forwarded, record).0
         };
         self.give_cookies(&parts.headers, &judged, caller, response.headers_mut());
         Ok(response)
     }
 
-    async fn judge<'e>(&self, envelope: &'e Envelope<'_>, headers: &HeaderMap, visitor: Option<&Visitor>, caller: &Caller<'_>) -> Vec<Judged<'e>> {
+    async fn judge<'e>(
+        &self,
+        envelope: &'e Envelope<'_>,
+        headers: &HeaderMap,
+        visitor: Option<&Visitor>,
+        caller: &Caller<'_>,
+    ) -> Vec<Judged<'e>> {
         let arrival = self.shared.clock.now();
         let write_key = self.write_key(envelope, headers);
         let carried = self.carried(headers, arrival);
@@ -160,7 +204,15 @@ impl Calls {
     }
 
     /// Sends the spliced body, plain and under a new length; or, with nothing spliced, what came, as it came.
-    async fn forward_spliced(&self, parts: &request::Parts, visitor: Option<&Visitor>, path: &str, came: Bytes, spliced: Option<Vec<u8>>, watch: &Stopwatch) -> Response<Body> {
+    async fn forward_spliced(
+        &self,
+        parts: &request::Parts,
+        visitor: Option<&Visitor>,
+        path: &str,
+        came: Bytes,
+        spliced: Option<Vec<u8>>,
+        watch: &Stopwatch,
+    ) -> Response<Body> {
         let Some(spliced) = spliced else {
             return self.forward(parts, visitor, path, &self.api, Body::full(came), watch).await;
         };
@@ -173,7 +225,15 @@ impl Calls {
     }
 
     /// Sends a request on under Segment's own host, and hands its answer back; while Segment is away, asks for another try.
-    async fn forward(&self, parts: &request::Parts, visitor: Option<&Visitor>, path: &str, target: &Upstream, body: Body, watch: &Stopwatch) -> Response<Body> {
+    async fn forward(
+        &self,
+        parts: &request::Parts,
+        visitor: Option<&Visitor>,
+        path: &str,
+        target: &Upstream,
+        body: Body,
+        watch: &Stopwatch,
+    ) -> Response<Body> {
         let mut request = Request::new(body);
         *request.method_mut() = parts.method.clone();
         *request.headers_mut() = forward::headers(&parts.headers, visitor);
@@ -198,17 +258,21 @@ impl Calls {
     /// calls show it, and their answer carries the cookies.
     fn give_cookies(&self, asked: &HeaderMap, judged: &[Judged<'_>], caller: &Caller<'_>, response: &mut HeaderMap) {
         let same_site = asked.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "same-site");
-        let newest = judged.iter().filter(|one| !one.bot).filter_map(|one| one.url_click.as_ref()).max_by_key(|click| click.at);
+        let newest =
+            judged.iter().filter(|one| !one.bot).filter_map(|one| one.url_click.as_ref()).max_by_key(|click| click.at);
         let (true, Some(newest)) = (same_site, newest) else { return };
         let now = self.shared.clock.now();
         let carried = self.carried(asked, now);
-        let newer = carried.click().is_none_or(|carried| carried.id != newest.id && wins(newest, carried, self.shared.rules.click.policy));
+        let newer = carried
+            .click()
+            .is_none_or(|carried| carried.id != newest.id && wins(newest, carried, self.shared.rules.click.policy));
         if newer && !newest.is_expired(self.shared.rules.click.window, now) {
             let scope = Scope { host: caller.host, https: caller.https };
             response.extend(cookie::set(newest, &self.shared.rules.click, scope, now).map(|value| (SET_COOKIE, value)));
             if self.shared.rules.click.twin {
                 let domain = cookie::cookie_domain(caller.host, self.shared.rules.click.cookie_domain.as_deref());
-                response.extend(twin::issue(&newest.id, &self.shared.rules.names, domain).map(|value| (SET_COOKIE, value)));
+                response
+                    .extend(twin::issue(&newest.id, &self.shared.rules.names, domain).map(|value| (SET_COOKIE, value)));
             }
         }
     }

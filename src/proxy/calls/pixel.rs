@@ -2,7 +2,7 @@
 
 use super::record::Recorded;
 use super::spliced::Spliced;
-use super::{Calls, Caller, answer, visitor_of};
+use super::{Caller, Calls, answer, visitor_of};
 use crate::proxy::body::Body;
 use crate::proxy::stopwatch::Stopwatch;
 use crate::segment::pixel::{Pixel, QUERY_BYTES_MAX};
@@ -32,7 +32,13 @@ impl Calls {
     }
 
     /// The query with its call enriched; `None`: it goes on as it came.
-    async fn rewritten(&self, parts: &request::Parts, query: &str, kind: CallKind, caller: &Caller<'_>) -> Option<String> {
+    async fn rewritten(
+        &self,
+        parts: &request::Parts,
+        query: &str,
+        kind: CallKind,
+        caller: &Caller<'_>,
+    ) -> Option<String> {
         let pixel = (query.len() <= QUERY_BYTES_MAX).then(|| Pixel::read(query)).flatten();
         let Some(pixel) = pixel else {
             self.shared.metrics.envelope(Untouched::NoCall);
@@ -49,7 +55,13 @@ impl Calls {
         let visitor = visitor_of(&parts.headers, caller);
         let judged = self.judge(&envelope, &parts.headers, Some(&visitor), caller).await;
         let recorded = self.recorder.record(&judged, self.write_key(&envelope, &parts.headers).as_deref()).await;
-        let spliced = Spliced { envelope: &envelope, judged: &judged, rules: &self.shared.rules, metrics: &self.shared.metrics, expect };
+        let spliced = Spliced {
+            envelope: &envelope,
+            judged: &judged,
+            rules: &self.shared.rules,
+            metrics: &self.shared.metrics,
+            expect,
+        };
         let recorded = if pixel.takes_integrations() { recorded } else { Recorded::default() };
         let json = spliced.body(&recorded)?;
         let click = judged.first().filter(|one| !one.edits().is_empty()).and_then(|one| one.attribution.as_ref());

@@ -89,7 +89,11 @@ impl Recorder {
     }
 
     fn unrecorded(&self, labels: &[(String, Endpoint)], why: &str) -> Recorded {
-        tracing::error!(deliveries = labels.len(), why, "deliveries are not recorded; Segment's own destination is left on");
+        tracing::error!(
+            deliveries = labels.len(),
+            why,
+            "deliveries are not recorded; Segment's own destination is left on"
+        );
         self.shared.metrics.unrecorded(labels.len() as u64);
         Recorded::default()
     }

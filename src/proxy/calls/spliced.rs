@@ -47,7 +47,8 @@ impl Spliced<'_> {
     }
 
     fn switched_off(&self, recorded: &Recorded) -> Vec<Edit> {
-        let delivered = self.judged.iter().enumerate().filter(|(index, one)| !one.requests.is_empty() && recorded.holds(*index));
+        let delivered =
+            self.judged.iter().enumerate().filter(|(index, one)| !one.requests.is_empty() && recorded.holds(*index));
         let mut edits = Vec::new();
         for (_, one) in delivered {
             let suppression = suppress(&one.view, &self.rules.names);

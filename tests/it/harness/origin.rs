@@ -50,7 +50,10 @@ impl Origin {
     /// An origin with a script: it gets the connection after each head, and says whether the connection goes on.
     pub(crate) async fn scripted<S>(script: S) -> Self
     where
-        S: for<'a> Fn(&'a mut Connection, &'a Seen) -> futures_util::future::BoxFuture<'a, bool> + Send + Sync + 'static,
+        S: for<'a> Fn(&'a mut Connection, &'a Seen) -> futures_util::future::BoxFuture<'a, bool>
+            + Send
+            + Sync
+            + 'static,
     {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
