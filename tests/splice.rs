@@ -108,7 +108,8 @@ fn the_corpus_goes_on_unchanged_but_for_the_splice() {
         }
         let accepted =
             !matches!(spliced(&body, Expect::One(CallKind::Track)), Err(Untouched::NotJson | Untouched::TooDeep));
-        let is_json = oracle(&body).is_some();
+        // The oracle's recursion has no limit of its own.
+        let is_json = name.starts_with("deep_") || oracle(&body).is_some();
         let half_surrogate = body.windows(3).any(|w| w.eq_ignore_ascii_case(b"\\ud"));
         assert!(
             accepted == is_json || half_surrogate || name.starts_with("deep_"),

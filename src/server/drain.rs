@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-/// Tells every listener and connection when to finish. Each holds a [`Signal`]; when all of them are gone, so is the work.
+/// Tells every listener and connection when to finish. Each holds a `Signal`; when all of them are gone, so is the work.
 #[derive(Debug)]
 pub struct Drain {
     phase: watch::Sender<Phase>,
