@@ -4,6 +4,7 @@
 
 mod check;
 mod deliveries;
+mod demo;
 mod explain;
 mod links;
 mod node;
@@ -30,6 +31,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Demo(demo::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
     Deliveries(deliveries::Arguments),
@@ -40,6 +42,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Deliveries(arguments) => deliveries::run(arguments),
