@@ -13,6 +13,7 @@ mod harness;
 
 mod capacity;
 mod framing;
+mod journey;
 mod sdk;
 mod site;
 mod stop;

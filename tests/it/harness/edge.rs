@@ -1,9 +1,11 @@
 use super::client::{Answer, Connection};
 use super::origin::Origin;
 use super::soon;
+use selvedge::demo::impact::{ACCOUNT_SID, AUTH_TOKEN};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 
@@ -28,6 +30,22 @@ impl Edge {
         // Nothing listens on the discard port: no test here calls Segment.
         let rest = "[segment]\napi = \"http://127.0.0.1:9\"\ncdn = \"http://127.0.0.1:9\"\n".to_owned();
         Starting { listen, rest }
+    }
+
+    /// An edge between `origin`, these stand-ins for Segment and impact.com, and one program of theirs.
+    pub(crate) fn between(origin: &Origin, segment: &str, impact: &str) -> Starting {
+        let rest = format!(
+            "[segment]\napi = \"{segment}\"\ncdn = \"{segment}\"\n[impact]\napi = \"{impact}\"\ntracking = \"{impact}\"\n\
+             [[impact.program]]\nname = \"us\"\naccount_sid = \"{ACCOUNT_SID}\"\napi_key = \"{AUTH_TOKEN}\"\ncampaign_id = \"1000\"\n"
+        );
+        Starting { rest, ..Self::start() }.site(&[], origin.address())
+    }
+
+    /// Kills it without a word, and runs it again on the same folder.
+    pub(crate) async fn kill_and_run_again(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self._stdout, self.address) = launch(self.folder.path());
     }
 
     /// An edge in front of `origin`, under any host.
@@ -131,19 +149,24 @@ impl Starting {
         let file = folder.path().join("selvedge.toml");
         let store = format!("[store]\npath = \"{}\"\n", folder.path().join("data").display());
         std::fs::write(&file, self.listen + &self.rest + &store).unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
-            .args(["run", "--config", file.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let Some(address) = line.trim().strip_prefix("selvedge: site listening on http://") else {
-            panic!("it does not listen: {line:?}\n{}", std::fs::read_to_string(folder.path().join("log")).unwrap());
-        };
-        Edge { address: address.parse().unwrap(), child, folder, _stdout: stdout }
+        let (child, stdout, address) = launch(folder.path());
+        Edge { address, child, folder, _stdout: stdout }
     }
+}
+
+fn launch(folder: &Path) -> (Child, BufReader<ChildStdout>, SocketAddr) {
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
+        .args(["run", "--config", folder.join("selvedge.toml").to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let Some(address) = line.trim().strip_prefix("selvedge: site listening on http://") else {
+        panic!("it does not listen: {line:?}\n{}", std::fs::read_to_string(folder.join("log")).unwrap());
+    };
+    (child, stdout, address.parse().unwrap())
 }
