@@ -67,7 +67,7 @@ impl Stage {
         let text = configuration(free_or_any(port), &shop.url(), &segment.url(), &impact.url());
         let config = read(&text, &folder)?;
         let app = App::start(config, Clock::System).await.map_err(io::Error::other)?;
-        let stage = Self { app, segment, impact, shop: shop, folder };
+        let stage = Self { app, segment, impact, shop, folder };
         let orders = format!("{}/cdp/v1/track", stage.front()).parse().map_err(io::Error::other)?;
         stage.shop.report_orders_to(orders);
         Ok(stage)

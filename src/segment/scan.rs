@@ -1,7 +1,6 @@
 //! One walk over a JSON text that checks all of it and hands out the places of what is asked for.
 //!
-//! The scanner accepts exactly what RFC 8259 calls a JSON text (a leading byte order mark apart), nested at most
-//! [`DEPTH_MAX`] deep. It allocates nothing; values are places in the text, read when somebody wants them.
+//! The scanner accepts exactly RFC 8259's JSON texts (a leading byte order mark apart), [`DEPTH_MAX`] deep at most. It allocates nothing; values are places in the text, read when somebody wants them.
 
 use std::borrow::Cow;
 

@@ -41,7 +41,7 @@ pub(super) async fn play(stage: &Stage) -> io::Result<bool> {
     let twin_value = browser.cookie(twin::NAME).unwrap_or("none").to_owned();
     journey.step(
         "analytics.js finds it in its own cookie, too",
-        twin_value.contains("impactRadius"),
+        twin_value.contains(CLICK),
         &format!("{}={twin_value}", twin::NAME),
     )?;
 
