@@ -7,11 +7,13 @@ use crate::click::{self, Click, ClickId, Place, parameter};
 use crate::clock::Time;
 use crate::destination::{Program, Request, Skip, Sources, Subject, impact};
 use crate::links::{Found, IdKind, Lesson, Links, PersonKey};
+use crate::metrics::Label;
 use crate::segment;
 use crate::segment::envelope::CALL_BYTES_MAX;
 use crate::segment::referrer::{Kept, enrich, said};
 use crate::segment::splice::Edit;
 use crate::segment::{CallKind, Names, View, Visitor};
+use std::borrow::Cow;
 
 /// The track event in which mobile SDKs copy a link's query parameters into the properties.
 const DEEP_LINK: &str = "Deep Link Opened";
@@ -99,6 +101,11 @@ impl Judged<'_> {
     /// On what basis its click was chosen, if it has one.
     pub fn basis(&self) -> Option<Basis> {
         self.attribution.as_ref().map(|attribution| attribution.basis)
+    }
+
+    /// What people call it: a track call's event, else the kind of call.
+    pub fn name(&self) -> Cow<'_, str> {
+        self.view.event().unwrap_or(Cow::Borrowed(self.view.kind.label()))
     }
 
     /// The edits of its referrer; none when it keeps what it has.
@@ -202,7 +209,7 @@ struct People {
 
 impl People {
     fn of(view: &View<'_>, space: &str) -> Self {
-        let key = |kind, id: Option<std::borrow::Cow<'_, str>>| id.and_then(|id| PersonKey::of(space, kind, &id));
+        let key = |kind, id: Option<Cow<'_, str>>| id.and_then(|id| PersonKey::of(space, kind, &id));
         let previous = || view.previous_id().filter(|_| view.kind == CallKind::Alias);
         Self {
             anonymous: key(IdKind::Anonymous, view.anonymous_id()),

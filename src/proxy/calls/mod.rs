@@ -142,13 +142,7 @@ impl Calls {
             }
         };
         let judged = self.judge(&envelope, &parts.headers, visitor.as_ref(), caller).await;
-        let spliced = Spliced {
-            envelope: &envelope,
-            judged: &judged,
-            rules: &self.shared.rules,
-            metrics: &self.shared.metrics,
-            expect,
-        };
+        let spliced = Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect };
         let write_key = self.write_key(&envelope, &parts.headers);
         let record = self.recorder.record(&judged, write_key.as_deref());
         let mut response = if spliced.waits_for_the_record() {

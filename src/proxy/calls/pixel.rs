@@ -55,13 +55,7 @@ impl Calls {
         let visitor = visitor_of(&parts.headers, caller);
         let judged = self.judge(&envelope, &parts.headers, Some(&visitor), caller).await;
         let recorded = self.recorder.record(&judged, self.write_key(&envelope, &parts.headers).as_deref()).await;
-        let spliced = Spliced {
-            envelope: &envelope,
-            judged: &judged,
-            rules: &self.shared.rules,
-            metrics: &self.shared.metrics,
-            expect,
-        };
+        let spliced = Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect };
         let recorded = if pixel.takes_integrations() { recorded } else { Recorded::default() };
         let json = spliced.body(&recorded)?;
         let click = judged.first().filter(|one| !one.edits().is_empty()).and_then(|one| one.attribution.as_ref());

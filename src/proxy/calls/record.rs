@@ -3,6 +3,7 @@
 use super::judge::Judged;
 use crate::attribution::Attribution;
 use crate::destination::{Endpoint, Request};
+use crate::live::Kind;
 use crate::metrics::Label;
 use crate::outbox::{Appended, NewDelivery, OnceKey, Outbox};
 use crate::proxy::shared::Shared;
@@ -50,6 +51,19 @@ impl Label for Fate {
     }
 }
 
+/// What a delivery is called once it is the outbox's.
+struct Named {
+    program: String,
+    endpoint: Endpoint,
+    event: String,
+}
+
+impl Named {
+    fn of(delivery: &NewDelivery) -> Self {
+        Self { program: delivery.program.clone(), endpoint: delivery.endpoint, event: delivery.event.clone() }
+    }
+}
+
 /// Which calls of an envelope have their deliveries on disk.
 #[derive(Debug, Default)]
 pub(super) struct Recorded(HashSet<usize>);
@@ -64,7 +78,7 @@ impl Recorded {
 impl Recorder {
     /// Records what `judged` calls cause, and answers whose deliveries are on disk. A failure is counted; the calls go on.
     pub(super) async fn record(&self, judged: &[Judged<'_>], write_key: Option<&str>) -> Recorded {
-        let lessons = judged.iter().flat_map(|one| self.shared.links.teach(&one.lesson)).collect::<Vec<Change>>();
+        let lessons = judged.iter().flat_map(|one| self.teach(one)).collect::<Vec<Change>>();
         let (indexes, deliveries): (Vec<usize>, Vec<NewDelivery>) = judged
             .iter()
             .enumerate()
@@ -75,26 +89,41 @@ impl Recorder {
             self.shared.store.submit(lessons);
             return Recorded::default();
         }
-        let labels: Vec<_> = deliveries.iter().map(|delivery| (delivery.program.clone(), delivery.endpoint)).collect();
+        let named: Vec<Named> = deliveries.iter().map(Named::of).collect();
         match timeout(RECORD_WAIT_MAX, self.outbox.append(deliveries, lessons)).await {
             Ok(Ok(appended)) => {
-                for ((program, endpoint), appended) in labels.iter().zip(&appended) {
-                    self.shared.metrics.delivery(program, *endpoint, Fate::of(*appended));
-                }
+                named.iter().zip(appended).for_each(|(named, appended)| self.appended(named, appended));
                 Recorded(indexes.into_iter().collect())
             }
-            Ok(Err(error)) => self.unrecorded(&labels, &error.to_string()),
-            Err(_) => self.unrecorded(&labels, "the store takes too long"),
+            Ok(Err(error)) => self.unrecorded(named.len(), &error.to_string()),
+            Err(_) => self.unrecorded(named.len(), "the store takes too long"),
         }
     }
 
-    fn unrecorded(&self, labels: &[(String, Endpoint)], why: &str) -> Recorded {
-        tracing::error!(
-            deliveries = labels.len(),
-            why,
-            "deliveries are not recorded; Segment's own destination is left on"
-        );
-        self.shared.metrics.unrecorded(labels.len() as u64);
+    fn appended(&self, Named { program, endpoint, event }: &Named, appended: Appended) {
+        self.shared.metrics.delivery(program, *endpoint, Fate::of(appended));
+        if let Appended::New(id) = appended {
+            let words = || format!("{event} for {program} ({}) is on disk, number {id}", endpoint.label());
+            self.shared.live.tell(self.shared.clock.now(), Kind::DeliveryRecorded, words);
+        }
+    }
+
+    /// What a call teaches and is not known yet.
+    fn teach(&self, one: &Judged<'_>) -> Vec<Change> {
+        let learned = self.shared.links.teach(&one.lesson);
+        let links = learned.iter().filter(|change| matches!(change, Change::Link { .. })).count();
+        if let (Some(click), 1..) = (&one.lesson.click, links) {
+            let words = || format!("{:?} belongs to {links} id(s) of {}", click.id, one.name());
+            self.shared.live.tell(self.shared.clock.now(), Kind::LinkLearned, words);
+        }
+        learned
+    }
+
+    fn unrecorded(&self, deliveries: usize, why: &str) -> Recorded {
+        tracing::error!(deliveries, why, "deliveries are not recorded; Segment's own destination is left on");
+        self.shared.metrics.unrecorded(deliveries as u64);
+        let words = || format!("{deliveries} deliveries: {why}");
+        self.shared.live.tell(self.shared.clock.now(), Kind::Unrecorded, words);
         Recorded::default()
     }
 
@@ -107,7 +136,7 @@ impl Recorder {
             program: program.to_owned(),
             endpoint: request.endpoint,
             params: request.params.iter().map(|param| (param.name.to_string(), param.value.clone())).collect(),
-            event: one.view.event().map_or_else(|| one.view.kind.label().to_owned(), String::from),
+            event: one.name().into_owned(),
             message_id,
             order_id: request.order.as_ref().map(|order| order.id.clone()),
             basis: one.basis().map_or("none", Label::label).to_owned(),

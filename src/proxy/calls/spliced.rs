@@ -1,9 +1,12 @@
 //! The envelope that goes on: the referrers that were earned, and the network's own destination switched off for what is
 //! delivered here.
 
-use super::judge::{Judged, Rules};
+use super::judge::Judged;
 use super::record::Recorded;
-use crate::metrics::Metrics;
+use crate::attribution::{Attribution, Basis};
+use crate::live::Kind;
+use crate::metrics::Label;
+use crate::proxy::shared::Shared;
 use crate::segment::envelope::{BATCH_BYTES_MAX, CALL_BYTES_MAX};
 use crate::segment::integrations::{Suppression, suppress};
 use crate::segment::referrer::Kept;
@@ -14,8 +17,7 @@ use crate::segment::{Envelope, Expect};
 pub(super) struct Spliced<'a> {
     pub(super) envelope: &'a Envelope<'a>,
     pub(super) judged: &'a [Judged<'a>],
-    pub(super) rules: &'a Rules,
-    pub(super) metrics: &'a Metrics,
+    pub(super) shared: &'a Shared,
     pub(super) expect: Expect,
 }
 
@@ -23,7 +25,7 @@ impl Spliced<'_> {
     /// Whether what goes on depends on what was recorded; if not, both can happen at once.
     pub(super) fn waits_for_the_record(&self) -> bool {
         self.judged.iter().any(|one| {
-            let suppression = || suppress(&one.view, &self.rules.names);
+            let suppression = || suppress(&one.view, &self.shared.rules.names);
             !one.requests.is_empty() && matches!(suppression(), Suppression::Edits(_) | Suppression::OptionsReplaced(_))
         })
     }
@@ -37,9 +39,10 @@ impl Spliced<'_> {
         let referrers = || self.judged.iter().flat_map(|one| one.edits().iter().cloned());
         let all: Vec<Edit> = referrers().chain(off.iter().cloned()).collect();
         let edits = if self.fits(&all) {
+            self.tell();
             all
         } else {
-            self.metrics.call_untouched(Kept::TooLarge);
+            self.shared.metrics.call_untouched(Kept::TooLarge);
             if self.fits(&off) { off } else { Vec::new() }
         };
         let text = self.envelope.text();
@@ -51,13 +54,23 @@ impl Spliced<'_> {
             self.judged.iter().enumerate().filter(|(index, one)| !one.requests.is_empty() && recorded.holds(*index));
         let mut edits = Vec::new();
         for (_, one) in delivered {
-            let suppression = suppress(&one.view, &self.rules.names);
-            self.metrics.envelope(&suppression);
+            let suppression = suppress(&one.view, &self.shared.rules.names);
+            self.shared.metrics.envelope(&suppression);
             if let Suppression::Edits(more) | Suppression::OptionsReplaced(more) = suppression {
                 edits.extend(more);
             }
         }
         edits
+    }
+
+    /// Tells who watches which calls go on with a click.
+    fn tell(&self) {
+        for one in self.judged.iter().filter(|one| !one.edits().is_empty()) {
+            let Some(Attribution { click, basis }) = &one.attribution else { continue };
+            let kind = if *basis == Basis::Linked { Kind::CallStitched } else { Kind::CallEnriched };
+            let words = || format!("{} gets {:?} ({})", one.name(), click.id, basis.label());
+            self.shared.live.tell(self.shared.clock.now(), kind, words);
+        }
     }
 
     fn fits(&self, edits: &[Edit]) -> bool {
