@@ -1,60 +1,130 @@
-//! Which lanes are paused: a pure value.
+//! How fast deliveries may go out: a pure value.
+//!
+//! Three things slow a lane down: a destination that says when to come back, an account that has few requests left, and
+//! a [`Breaker`](super::breaker).
 
+use super::breaker::{Breaker, Why};
 use super::retry::AFTER_MAX;
 use crate::clock::Time;
-use crate::destination::{Endpoint, Outcome, Trouble};
-use crate::outbox::{Lane, lane};
+use crate::destination::{Endpoint, Outcome, Quota, Trouble};
+use crate::outbox::{Cap, Lane, lane};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long a 429 that names no time pauses its program: long enough to be noticed, short enough not to matter.
+/// How long a 429 that names no time pauses its account: long enough to be noticed, short enough not to matter.
 const LIMITED_FOR: Duration = Duration::from_secs(15);
-/// How long refused credentials pause what needs them: one request a minute tells when they are right again.
-const UNAUTHORIZED_FOR: Duration = Duration::from_secs(60);
+/// This part of an account's requests is kept for conversions: a page load in it could cost one its hour.
+const CONVERSIONS_SHARE: u64 = 10;
 
-/// Until when lanes are paused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is known of each account and lane.
+#[derive(Clone, Debug, Default)]
 pub struct Pacing {
-    until: HashMap<Lane, Time>,
+    accounts: HashMap<String, String>,
+    budgets: HashMap<String, Budget>,
+    breakers: HashMap<Lane, Breaker>,
+}
+
+/// What an account may still do.
+#[derive(Clone, Copy, Debug, Default)]
+struct Budget {
+    /// It may do nothing until then.
+    paused: Option<Time>,
+    /// How many requests are left, of how many, until when.
+    left: Option<(u64, Option<u64>, Time)>,
 }
 
 impl Pacing {
-    /// Takes note of what a delivery of `program` to `endpoint` met with at `now`.
-    ///
-    /// A 429, or any answer that says when to come back, speaks of the account and pauses all of the program. Refused
-    /// credentials pause the endpoint that wants them.
-    pub fn note(&mut self, program: &str, endpoint: Endpoint, outcome: &Outcome, now: Time) {
-        match outcome {
-            Outcome::Retry { why: Trouble::RateLimited, after, .. } => {
-                self.pause_all(program, now.plus(after.unwrap_or(LIMITED_FOR).min(AFTER_MAX)));
+    /// `accounts` names the account of each program; programs with one account share what it may do.
+    pub fn new(accounts: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { accounts: accounts.into_iter().collect(), ..Self::default() }
+    }
+
+    /// A delivery of `program` to `endpoint` is on its way.
+    pub fn started(&mut self, program: &str, endpoint: Endpoint) {
+        if let Some(breaker) = self.breakers.get_mut(&lane(program, endpoint)) {
+            breaker.started();
+        }
+        if let Some((left, ..)) = self.budget(program).left.as_mut() {
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    /// Takes note of what a delivery of `program` to `endpoint` met with at `now`. `jitter` is drawn from 0 (included) to
+    /// 1 (excluded).
+    pub fn note(&mut self, program: &str, endpoint: Endpoint, outcome: &Outcome, now: Time, jitter: f64) {
+        self.breakers.entry(lane(program, endpoint)).or_default().note(outcome, now, jitter);
+        if let Outcome::Retry { why, after, .. } = outcome
+            && (*why == Trouble::RateLimited || after.is_some())
+        {
+            let until = now.plus(after.unwrap_or(LIMITED_FOR).min(AFTER_MAX));
+            let paused = &mut self.budget(program).paused;
+            // A pause never gets shorter: answers arrive out of order.
+            *paused = (*paused).max(Some(until));
+        }
+    }
+
+    /// The account of `program` says how much it may still do.
+    pub fn told(&mut self, program: &str, quota: Quota, now: Time) {
+        let until = now.plus(quota.resets_in.min(AFTER_MAX));
+        let left = &mut self.budget(program).left;
+        // Within one period it only gets less, and answers arrive out of order.
+        let known = left.filter(|(_, _, known)| *known > now).map_or(u64::MAX, |(left, ..)| left);
+        *left = Some((quota.remaining.min(known), quota.limit, until));
+    }
+
+    /// How many deliveries may be taken at `now`, by lane; lanes without a cap may have all.
+    pub fn caps(&self, now: Time) -> Vec<Cap> {
+        let mut caps = Vec::new();
+        for (program, account) in &self.accounts {
+            for endpoint in Endpoint::ALL {
+                let lane = lane(program, endpoint);
+                let budget = self.budgets.get(account).and_then(|budget| budget.most(endpoint, now));
+                let breaker = self.breakers.get(&lane).and_then(|breaker| breaker.most(now));
+                if let Some(most) = budget.into_iter().chain(breaker).min() {
+                    caps.push(Cap { lane, most });
+                }
             }
-            Outcome::Retry { after: Some(after), .. } => self.pause_all(program, now.plus((*after).min(AFTER_MAX))),
-            Outcome::Unauthorized { .. } => self.pause(lane(program, endpoint), now.plus(UNAUTHORIZED_FOR)),
-            Outcome::Retry { after: None, .. } | Outcome::Accepted { .. } | Outcome::Refused { .. } => {}
         }
+        caps
     }
 
-    /// The lanes that are paused at `now`; forgets those that are not any more.
-    pub fn paused(&mut self, now: Time) -> Vec<Lane> {
-        self.until.retain(|_, until| *until > now);
-        self.until.keys().cloned().collect()
+    /// When the first of what slows anything down at `now` ends.
+    pub fn next_end(&self, now: Time) -> Option<Time> {
+        let budgets = self.budgets.values().flat_map(|budget| [budget.paused, budget.left.map(|(.., until)| until)]);
+        let breakers = self.breakers.values().map(Breaker::reopens);
+        budgets.chain(breakers).flatten().filter(|end| *end > now).min()
     }
 
-    /// When the first of the pauses ends.
-    pub fn next_end(&self) -> Option<Time> {
-        self.until.values().min().copied()
+    /// The lanes whose deliveries do not go out, why, and since when.
+    pub fn troubles(&self) -> Vec<(Lane, Why, Time)> {
+        let open = self.breakers.iter().filter_map(|(lane, breaker)| {
+            let (why, since) = breaker.trouble()?;
+            Some((lane.clone(), why, since))
+        });
+        let mut open: Vec<_> = open.collect();
+        open.sort_by(|(one, ..), (other, ..)| (&one.program, &one.endpoint).cmp(&(&other.program, &other.endpoint)));
+        open
     }
 
-    fn pause_all(&mut self, program: &str, until: Time) {
-        for endpoint in [Endpoint::Conversions, Endpoint::PageLoad] {
-            self.pause(lane(program, endpoint), until);
+    /// A program that the configuration has no more is its own account.
+    fn budget(&mut self, program: &str) -> &mut Budget {
+        let account = self.accounts.entry(program.to_owned()).or_insert_with(|| program.to_owned());
+        self.budgets.entry(account.clone()).or_default()
+    }
+}
+
+impl Budget {
+    /// How many requests to `endpoint` may go out at `now`; `None`: as many as there are.
+    fn most(&self, endpoint: Endpoint, now: Time) -> Option<u32> {
+        if self.paused.is_some_and(|until| until > now) {
+            return Some(0);
         }
-    }
-
-    /// A pause never gets shorter: answers arrive out of order.
-    fn pause(&mut self, lane: Lane, until: Time) {
-        let end = self.until.entry(lane).or_insert(until);
-        *end = (*end).max(until);
+        let (left, limit, _) = self.left.filter(|(_, _, until)| *until > now)?;
+        let kept = match endpoint {
+            Endpoint::Conversions => 0,
+            Endpoint::PageLoad => limit.unwrap_or(left) / CONVERSIONS_SHARE,
+        };
+        Some(u32::try_from(left.saturating_sub(kept)).unwrap_or(u32::MAX))
     }
 }
 
@@ -62,47 +132,76 @@ impl Pacing {
 mod tests {
     use super::*;
 
+    const NOW: Time = Time::from_seconds(1000);
+
+    fn pacing() -> Pacing {
+        Pacing::new([("us", "A"), ("uk", "A"), ("ca", "B")].map(|(program, account)| (program.into(), account.into())))
+    }
+
+    fn most(pacing: &Pacing, program: &str, endpoint: Endpoint, after: u64) -> Option<u32> {
+        let caps = pacing.caps(NOW.plus(Duration::from_secs(after)));
+        caps.iter().find(|cap| cap.lane == lane(program, endpoint)).map(|cap| cap.most)
+    }
+
+    fn retry(why: Trouble, after: Option<u64>) -> Outcome {
+        Outcome::Retry { why, detail: String::new(), after: after.map(Duration::from_secs) }
+    }
+
     #[test]
-    fn what_pauses_what_and_for_how_long() {
-        let seconds = Duration::from_secs;
-        let retry = |why, after: Option<u64>| Outcome::Retry { why, detail: String::new(), after: after.map(seconds) };
-        let unauthorized = Outcome::Unauthorized { status: 401, detail: String::new() };
-        for (outcome, conversions, page_loads) in [
-            (Outcome::Accepted { receipt: None }, 0, 0),
-            (Outcome::Refused { status: 400, detail: String::new() }, 0, 0),
-            (retry(Trouble::ServerError, None), 0, 0),
-            (retry(Trouble::MaybeSent, None), 0, 0),
-            (retry(Trouble::RateLimited, None), 15, 15),
-            (retry(Trouble::RateLimited, Some(40)), 40, 40),
-            (retry(Trouble::RateLimited, Some(999_999)), 3600, 3600),
-            (retry(Trouble::ServerError, Some(40)), 40, 40),
-            (unauthorized, 60, 0),
+    fn what_pauses_an_account_and_for_how_long() {
+        for (outcome, paused) in [
+            (Outcome::Accepted { receipt: None }, 0),
+            (Outcome::Refused { status: 400, detail: String::new() }, 0),
+            (retry(Trouble::ServerError, None), 0),
+            (retry(Trouble::MaybeSent, None), 0),
+            (retry(Trouble::RateLimited, None), 15),
+            (retry(Trouble::RateLimited, Some(40)), 40),
+            (retry(Trouble::RateLimited, Some(999_999)), 3600),
+            (retry(Trouble::ServerError, Some(40)), 40),
         ] {
-            let mut pacing = Pacing::default();
-            let now = Time::from_seconds(1000);
-            pacing.note("us", Endpoint::Conversions, &outcome, now);
-            for (endpoint, expected) in [(Endpoint::Conversions, conversions), (Endpoint::PageLoad, page_loads)] {
-                let paused =
-                    |after: u64| pacing.clone().paused(now.plus(seconds(after))).contains(&lane("us", endpoint));
-                assert!(!paused(expected), "{outcome:?}: {endpoint:?} goes on");
-                assert!(expected == 0 || paused(expected - 1), "{outcome:?}: {endpoint:?} is paused");
+            let mut pacing = pacing();
+            pacing.note("us", Endpoint::Conversions, &outcome, NOW, 0.0);
+            pacing.note("us", Endpoint::Conversions, &retry(Trouble::ServerError, None), NOW, 0.0);
+            for (program, endpoint) in
+                [("us", Endpoint::Conversions), ("us", Endpoint::PageLoad), ("uk", Endpoint::PageLoad)]
+            {
+                assert_eq!(most(&pacing, program, endpoint, paused), None, "{outcome:?}");
+                assert!(paused == 0 || most(&pacing, program, endpoint, paused - 1) == Some(0), "{outcome:?}");
             }
-            assert!(!pacing.paused(now).contains(&lane("ca", Endpoint::Conversions)));
+            assert_eq!(most(&pacing, "ca", Endpoint::Conversions, 0), None, "another account");
+            assert_eq!(pacing.next_end(NOW), (paused > 0).then(|| NOW.plus(Duration::from_secs(paused))));
         }
     }
 
     #[test]
-    fn a_pause_never_gets_shorter() {
-        let mut pacing = Pacing::default();
-        let now = Time::from_seconds(1000);
-        for after in [50, 5] {
-            let outcome = Outcome::Retry {
-                why: Trouble::RateLimited,
-                detail: String::new(),
-                after: Some(Duration::from_secs(after)),
-            };
-            pacing.note("us", Endpoint::PageLoad, &outcome, now);
+    fn an_account_spends_what_it_has_left_on_conversions_first() {
+        let mut pacing = pacing();
+        let quota = |remaining| Quota { limit: Some(100), remaining, resets_in: Duration::from_secs(60) };
+        pacing.told("us", quota(30), NOW);
+        assert_eq!(most(&pacing, "us", Endpoint::Conversions, 0), Some(30));
+        assert_eq!(most(&pacing, "uk", Endpoint::PageLoad, 0), Some(20));
+        for _ in 0..25 {
+            pacing.started("uk", Endpoint::Conversions);
         }
-        assert_eq!(pacing.next_end(), Some(Time::from_seconds(1050)));
+        // An older answer comes late.
+        pacing.told("us", quota(28), NOW);
+        assert_eq!(most(&pacing, "us", Endpoint::Conversions, 59), Some(5));
+        assert_eq!(most(&pacing, "us", Endpoint::PageLoad, 59), Some(0));
+        assert_eq!(most(&pacing, "us", Endpoint::PageLoad, 60), None, "the period is over");
+        assert_eq!(pacing.next_end(NOW), Some(NOW.plus(Duration::from_secs(60))));
+    }
+
+    #[test]
+    fn a_lane_in_trouble_stops_alone() {
+        let mut pacing = pacing();
+        let refused = Outcome::Unauthorized { status: 401, detail: String::new() };
+        pacing.note("us", Endpoint::Conversions, &refused, NOW, 0.0);
+        assert_eq!(most(&pacing, "us", Endpoint::Conversions, 0), Some(0));
+        assert_eq!(most(&pacing, "us", Endpoint::Conversions, 60), Some(1));
+        assert_eq!(most(&pacing, "us", Endpoint::PageLoad, 0), None);
+        assert_eq!(most(&pacing, "uk", Endpoint::Conversions, 0), None);
+        assert_eq!(pacing.troubles(), [(lane("us", Endpoint::Conversions), Why::Credentials, NOW)]);
+        pacing.started("us", Endpoint::Conversions);
+        assert_eq!(most(&pacing, "us", Endpoint::Conversions, 90), Some(0));
     }
 }

@@ -9,8 +9,6 @@ const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// The longest backoff: a destination that is back is found within minutes, and one that is not costs a request per
 /// delivery every few minutes.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// How long a delivery is tried. Longer than any outage so far; a conversion older than that needs a person.
-pub const AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// The longest wait that a destination can ask for; a mistaken header must not put deliveries to sleep for days.
 pub const AFTER_MAX: Duration = Duration::from_secs(3600);
 /// Somebody must correct the credentials, so there is no hurry …
@@ -36,7 +34,7 @@ pub enum Reason {
     Refused,
     /// It may have been taken, and a second one could become a second action.
     Ambiguous,
-    /// It was tried for [`AGE_MAX`].
+    /// It was tried for as long as is set.
     Expired,
 }
 
@@ -50,19 +48,31 @@ impl Label for Reason {
     }
 }
 
-/// Decides what follows on `outcome` of the attempt number `attempt` (the first is 1) at a delivery that is `age` old.
-/// `jitter` is drawn from 0 (included) to 1 (excluded).
-pub fn next(outcome: &Outcome, attempt: u32, age: Duration, unrepeatable: bool, jitter: f64) -> Step {
+/// An attempt that has been made.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    /// Its number; the first is 1.
+    pub number: u32,
+    /// How old the delivery is.
+    pub age: Duration,
+    /// How old it may get.
+    pub age_max: Duration,
+    /// Whether a second send could become a second action.
+    pub unrepeatable: bool,
+}
+
+/// Decides what follows on `outcome` of an attempt. `jitter` is drawn from 0 (included) to 1 (excluded).
+pub fn next(outcome: &Outcome, made: Made, jitter: f64) -> Step {
     let wait = match outcome {
         Outcome::Accepted { .. } => return Step::Done,
         Outcome::Refused { .. } => return Step::Dead(Reason::Refused),
-        Outcome::Retry { why, .. } if unrepeatable && may_have_been_taken(*why) => {
+        Outcome::Retry { why, .. } if made.unrepeatable && may_have_been_taken(*why) => {
             return Step::Dead(Reason::Ambiguous);
         }
-        Outcome::Retry { after, .. } => after.unwrap_or_default().min(AFTER_MAX) + backoff(attempt).mul_f64(jitter),
+        Outcome::Retry { after, .. } => after.unwrap_or_default().min(AFTER_MAX) + backoff(made.number).mul_f64(jitter),
         Outcome::Unauthorized { .. } => UNAUTHORIZED_MIN + (UNAUTHORIZED_MAX - UNAUTHORIZED_MIN).mul_f64(jitter),
     };
-    if age >= AGE_MAX { Step::Dead(Reason::Expired) } else { Step::Again(wait) }
+    if made.age >= made.age_max { Step::Dead(Reason::Expired) } else { Step::Again(wait) }
 }
 
 /// After a 429 or without a connection it surely was not; a server that failed may have failed after it took it.
@@ -85,7 +95,7 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
-    const WEEK: Duration = AGE_MAX;
+    const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -133,7 +143,8 @@ mod tests {
             (trouble(NotSent, None), 1, HOUR, once, 0.0, Again(seconds(0))),
             (trouble(RateLimited, Some(5)), 1, HOUR, once, 0.0, Again(seconds(5))),
         ] {
-            let step = next(&outcome, attempt, age, unrepeatable, jitter);
+            let made = Made { number: attempt, age, age_max: WEEK, unrepeatable };
+            let step = next(&outcome, made, jitter);
             assert_eq!(step, expected, "{outcome:?}, attempt {attempt}, age {age:?}, unrepeatable {unrepeatable}");
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::Time;
 use crate::destination::Endpoint;
 use crate::outbox::{Appended, NewDelivery, State};
 use crate::store::{self, Store};
@@ -26,7 +27,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(START);
-        let store = Store::open(&store::Config { path: folder.path().to_owned() }, clock.clone()).unwrap();
+        let store = Store::open(&store::Config::at(folder.path()), clock.clone()).unwrap();
         let outbox = Outbox::new(store.clone(), clock.clone());
         Self { folder, clock, store, outbox, stop: CancellationToken::new() }
     }
@@ -46,12 +47,16 @@ impl Bench {
         F: Future<Output = Outcome> + Send + 'static,
     {
         let (tell, seen) = unbounded_channel();
-        let send = move |delivery: Delivery| answer(delivery.request.order_id.unwrap(), delivery.attempts);
+        let send = move |delivery: Delivery| {
+            let outcome = answer(delivery.request.order_id.unwrap(), delivery.attempts);
+            async move { Attempt::from(outcome.await) }
+        };
         let observe = move |report: &Report<'_>| {
             let order = report.delivery.request.order_id.clone().unwrap();
             tell.send((order, report.delivery.attempts, report.step.clone())).unwrap();
         };
-        let worker = Worker::new(self.outbox.clone(), send, observe, self.clock.clone());
+        let worker =
+            Worker::new(self.outbox.clone(), Config::default(), Arc::default(), send, observe, self.clock.clone());
         (tokio::spawn(worker.run(self.stop.clone(), grace)), seen)
     }
 
@@ -89,6 +94,7 @@ fn delivery(order: &str, program: &str, unrepeatable: bool) -> NewDelivery {
         anonymous: None,
         user: None,
         arrival: START,
+        call: None,
     }
 }
 
@@ -222,7 +228,7 @@ async fn a_stop_waits_for_answers_but_not_for_ever() {
     assert_eq!(state(&bench.outbox, ids[0]).await, State::Delivered);
     assert_eq!(state(&bench.outbox, ids[1]).await, State::Leased);
     bench.store.close().await;
-    let store = Store::open(&store::Config { path: bench.folder.path().to_owned() }, bench.clock.clone()).unwrap();
+    let store = Store::open(&store::Config::at(bench.folder.path()), bench.clock.clone()).unwrap();
     assert_eq!(state(&Outbox::new(store, bench.clock.clone()), ids[1]).await, State::Waiting);
 }
 
@@ -231,7 +237,14 @@ async fn without_a_store_the_worker_waits_and_still_stops() {
     let clock = Clock::manual(START);
     let outbox = Outbox::new(Store::unavailable("no disk", clock.clone()), clock.clone());
     let stop = CancellationToken::new();
-    let worker = Worker::new(outbox, |_| async { accepted() }, |_: &Report<'_>| {}, clock);
+    let worker = Worker::new(
+        outbox,
+        Config::default(),
+        Arc::default(),
+        |_| async { accepted().into() },
+        |_: &Report<'_>| {},
+        clock,
+    );
     let running = tokio::spawn(worker.run(stop.clone(), GRACE));
     tokio::task::yield_now().await;
     stop.cancel();

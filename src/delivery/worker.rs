@@ -1,11 +1,11 @@
 //! The worker: due → lease → send → what comes next.
 
-use super::Pacing;
-use super::retry::{self, Step};
-use crate::clock::{Clock, Time};
-use crate::destination::{Outcome, Trouble};
+use super::retry::{self, Made, Step};
+use super::{Config, Pacing};
+use crate::clock::Clock;
+use crate::destination::{Attempt, Outcome, Trouble};
 use crate::metrics::Label;
-use crate::outbox::{Delivery, DeliveryId, Lane, Outbox, Touched};
+use crate::outbox::{Cap, Delivery, DeliveryId, Outbox, Touched};
 use crate::store::CommitError;
 use std::collections::HashSet;
 use std::future::Future;
@@ -46,7 +46,8 @@ pub struct Worker<S, O> {
     clock: Clock,
     send: S,
     observe: O,
-    pacing: Mutex<Pacing>,
+    config: Config,
+    pacing: Arc<Mutex<Pacing>>,
     /// A lease that ends while the store refuses the result must not start a second attempt.
     under_way: Mutex<HashSet<DeliveryId>>,
 }
@@ -54,12 +55,13 @@ pub struct Worker<S, O> {
 impl<S, O, F> Worker<S, O>
 where
     S: Fn(Delivery) -> F + Send + Sync + 'static,
-    F: Future<Output = Outcome> + Send + 'static,
+    F: Future<Output = Attempt> + Send + 'static,
     O: Fn(&Report<'_>) + Send + Sync + 'static,
 {
-    /// A worker for an outbox. `send` must not need more than two minutes; `observe` must be quick.
-    pub fn new(outbox: Outbox, send: S, observe: O, clock: Clock) -> Self {
-        Self { outbox, clock, send, observe, pacing: Mutex::default(), under_way: Mutex::default() }
+    /// A worker for an outbox. `send` must not need more than two minutes; `observe` must be quick. `pacing` is shared with
+    /// those who ask what is held up.
+    pub fn new(outbox: Outbox, config: Config, pacing: Arc<Mutex<Pacing>>, send: S, observe: O, clock: Clock) -> Self {
+        Self { outbox, clock, send, observe, config, pacing, under_way: Mutex::default() }
     }
 
     /// Delivers until `stop` is cancelled, then finishes what is under way, for `grace` at most. What is not finished
@@ -96,13 +98,11 @@ where
     async fn start_due(self: Arc<Self>, under_way: &mut JoinSet<()>) -> Duration {
         let room = u32::try_from(UNDER_WAY_MAX.saturating_sub(under_way.len())).unwrap_or(0);
         let now = self.clock.now();
-        let (paused, pause_ends) = {
-            let mut pacing = lock(&self.pacing);
-            (pacing.paused(now), pacing.next_end())
-        };
-        match self.lease_due(room, paused).await {
+        let caps = lock(&self.pacing).caps(now);
+        match self.lease_due(room, caps).await {
             Ok(leased) => {
                 for delivery in leased {
+                    lock(&self.pacing).started(&delivery.request.program, delivery.request.endpoint);
                     under_way.spawn(self.clone().attempt(delivery));
                 }
             }
@@ -111,24 +111,27 @@ where
                 return STORE_RETRY;
             }
         }
-        self.until_next(pause_ends).await
+        self.until_next().await
     }
 
     /// Asks before it takes: to take is a commit.
-    async fn lease_due(&self, room: u32, paused: Vec<Lane>) -> Result<Vec<Delivery>, CommitError> {
+    async fn lease_due(&self, room: u32, caps: Vec<Cap>) -> Result<Vec<Delivery>, CommitError> {
         let now = self.clock.now();
-        let due = self.outbox.next_due(paused.clone()).await.map_err(|error| CommitError::Failed(error.to_string()))?;
+        let due = self.outbox.next_due(caps.clone()).await.map_err(|error| CommitError::Failed(error.to_string()))?;
         if room == 0 || due.is_none_or(|due| due > now) {
             return Ok(Vec::new());
         }
-        self.outbox.lease(room, now.plus(LEASE), paused).await
+        self.outbox.lease(room, now.plus(LEASE), caps).await
     }
 
-    async fn until_next(&self, pause_ends: Option<Time>) -> Duration {
+    async fn until_next(&self) -> Duration {
         let now = self.clock.now();
-        let paused = lock(&self.pacing).paused(now);
-        let due = self.outbox.next_due(paused).await.unwrap_or_default();
-        let next = [due, pause_ends].into_iter().flatten().min();
+        let (caps, ends) = {
+            let pacing = lock(&self.pacing);
+            (pacing.caps(now), pacing.next_end(now))
+        };
+        let due = self.outbox.next_due(caps).await.unwrap_or_default();
+        let next = [due, ends].into_iter().flatten().min();
         next.map_or(LOOK_EVERY, |next| next.since(now).min(LOOK_EVERY))
     }
 
@@ -144,18 +147,25 @@ where
     /// From sending to the record of what became of it.
     async fn carry_out(&self, delivery: Delivery) {
         let begun = Instant::now();
-        let outcome =
-            tokio::time::timeout(ATTEMPT_MAX, (self.send)(delivery.clone())).await.unwrap_or_else(|_| Outcome::Retry {
-                why: Trouble::MaybeSent,
-                detail: format!("no answer within {} s", ATTEMPT_MAX.as_secs()),
-                after: None,
-            });
+        let attempt = tokio::time::timeout(ATTEMPT_MAX, (self.send)(delivery.clone())).await;
+        let Attempt { outcome, quota } = attempt.unwrap_or_else(|_| Attempt::from(unanswered()));
         let took = begun.elapsed();
         let now = self.clock.now();
         let request = &delivery.request;
-        lock(&self.pacing).note(&request.program, request.endpoint, &outcome, now);
-        let age = now.since(delivery.created);
-        let step = retry::next(&outcome, delivery.attempts, age, request.unrepeatable, fastrand::f64());
+        {
+            let mut pacing = lock(&self.pacing);
+            pacing.note(&request.program, request.endpoint, &outcome, now, fastrand::f64());
+            if let Some(quota) = quota {
+                pacing.told(&request.program, quota, now);
+            }
+        }
+        let made = Made {
+            number: delivery.attempts,
+            age: now.since(delivery.created),
+            age_max: self.config.retry_for,
+            unrepeatable: request.unrepeatable,
+        };
+        let step = retry::next(&outcome, made, fastrand::f64());
         (self.observe)(&Report { delivery: &delivery, outcome: &outcome, step: &step, took });
         // A result that is not on record means a second delivery, so the store is asked until it takes it.
         while let Err(error) = self.record(&delivery, &outcome, &step).await {
@@ -182,6 +192,11 @@ where
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unanswered() -> Outcome {
+    let detail = format!("no answer within {} s", ATTEMPT_MAX.as_secs());
+    Outcome::Retry { why: Trouble::MaybeSent, detail, after: None }
 }
 
 fn receipt(outcome: &Outcome) -> Option<String> {

@@ -3,6 +3,7 @@
 //! Adding a network is a folder here, an arm in [`Program`], and its fixtures.
 
 pub mod impact;
+pub mod kept;
 mod sources;
 
 pub use sources::Sources;
@@ -14,12 +15,6 @@ use crate::segment::{CallKind, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::time::Duration;
-
-/// How long the same messageId of the same write key is delivered to a program only once.
-pub const MESSAGE_ONCE: Duration = Duration::from_hours(7 * 24);
-
-/// How long the same [`Order`] is delivered to a program only once.
-pub const ORDER_ONCE: Duration = Duration::from_hours(30 * 24);
 
 /// One program of one network, with the settings that it shares with its siblings.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +75,7 @@ impl Client {
     }
 
     /// Makes one attempt to deliver `params`, as they were mapped and stored.
-    pub async fn deliver(&self, program: Program<'_>, endpoint: Endpoint, params: &[(String, String)]) -> Outcome {
+    pub async fn deliver(&self, program: Program<'_>, endpoint: Endpoint, params: &[(String, String)]) -> Attempt {
         match program {
             Program::Impact(shared, program) => self.impact.deliver(shared, program, endpoint, params).await,
         }
@@ -175,6 +170,37 @@ pub enum Skip {
     Unreadable,
     /// The browser behind the call is a bot.
     Bot,
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Conversions, Self::PageLoad];
+}
+
+/// One attempt to deliver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What the account may still do, where the answer says so.
+    pub quota: Option<Quota>,
+}
+
+/// What an account may still do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many requests it has in a period.
+    pub limit: Option<u64>,
+    /// How many of them are left.
+    pub remaining: u64,
+    /// When the next period begins, from now.
+    pub resets_in: Duration,
+}
+
+impl From<Outcome> for Attempt {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, quota: None }
+    }
 }
 
 /// What became of one attempt to deliver.

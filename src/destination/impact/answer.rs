@@ -1,6 +1,6 @@
 //! What impact.com's answers mean.
 
-use super::super::{Endpoint, Outcome, Trouble};
+use super::super::{Endpoint, Outcome, Quota, Trouble};
 use crate::clock::Time;
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
@@ -93,13 +93,26 @@ fn wait(headers: &HeaderMap, now: Time) -> Option<Duration> {
         let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
         seconds.or_else(|| Some(http_date(text)?.since(now)))
     });
-    retry_after.or_else(|| {
-        let reset = field(headers, &HeaderName::from_static("x-ratelimit-reset"))?.parse::<i64>().ok()?;
-        match reset {
-            EPOCH_SECONDS_MIN.. => Some(Time::from_seconds(reset).since(now)),
-            _ => u64::try_from(reset).ok().map(Duration::from_secs),
-        }
+    retry_after.or_else(|| reset(headers, now))
+}
+
+/// What the account may still do, by `X-RateLimit-Limit`, `-Remaining` and `-Reset`; nothing without the last two.
+pub(super) fn quota(answer: &Answer, now: Time) -> Option<Quota> {
+    let number = |name| field(&answer.headers, &HeaderName::from_static(name))?.parse::<u64>().ok();
+    Some(Quota {
+        limit: number("x-ratelimit-limit"),
+        remaining: number("x-ratelimit-remaining")?,
+        resets_in: reset(&answer.headers, now)?,
     })
+}
+
+/// `X-RateLimit-Reset`, from now.
+fn reset(headers: &HeaderMap, now: Time) -> Option<Duration> {
+    let reset = field(headers, &HeaderName::from_static("x-ratelimit-reset"))?.parse::<i64>().ok()?;
+    match reset {
+        EPOCH_SECONDS_MIN.. => Some(Time::from_seconds(reset).since(now)),
+        _ => u64::try_from(reset).ok().map(Duration::from_secs),
+    }
 }
 
 fn field<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

@@ -1,6 +1,6 @@
 //! The two endpoints of impact.com: Conversions (Basic authentication) and PageLoad (none).
 
-use super::super::{Endpoint, Outcome, Trouble};
+use super::super::{Attempt, Endpoint, Outcome, Trouble};
 use super::answer::{self, Answer};
 use super::config::{Config, Program};
 use crate::clock::Clock;
@@ -61,12 +61,12 @@ impl Client {
         program: &Program,
         endpoint: Endpoint,
         params: &[(String, String)],
-    ) -> Outcome {
+    ) -> Attempt {
         let mut request =
             self.http.post(url(shared, program, endpoint)).header("Accept", "application/json").form(params);
         if endpoint == Endpoint::Conversions {
             let Some(key) = &program.api_key else {
-                return not_now(Trouble::NotSent, "the program has no api_key");
+                return not_now(Trouble::NotSent, "the program has no api_key").into();
             };
             request = request.basic_auth(&program.account_sid, Some(key.reveal()));
             if !shared.version.is_empty() {
@@ -74,10 +74,15 @@ impl Client {
             }
         }
         match request.send().await {
-            Ok(response) => answer::outcome(&read(response).await, endpoint, self.clock.now()),
+            Ok(response) => {
+                let (answer, now) = (read(response).await, self.clock.now());
+                Attempt { outcome: answer::outcome(&answer, endpoint, now), quota: answer::quota(&answer, now) }
+            }
             // A builder's error is a header that cannot be one; like a failed connection, it comes before the first byte.
-            Err(error) if error.is_connect() || error.is_builder() => not_now(Trouble::NotSent, &in_words(error)),
-            Err(error) => not_now(Trouble::MaybeSent, &in_words(error)),
+            Err(error) if error.is_connect() || error.is_builder() => {
+                not_now(Trouble::NotSent, &in_words(error)).into()
+            }
+            Err(error) => not_now(Trouble::MaybeSent, &in_words(error)).into(),
         }
     }
 }
@@ -195,7 +200,7 @@ mod tests {
         let neighbour = Neighbour::answering("").await;
         let (shared, program) = (neighbour.shared.clone(), neighbour.program.clone());
         neighbour.stop().await;
-        let outcome = client().deliver(&shared, &program, Endpoint::Conversions, &[]).await;
+        let outcome = client().deliver(&shared, &program, Endpoint::Conversions, &[]).await.outcome;
         assert!(matches!(&outcome, Outcome::Retry { why: Trouble::NotSent, .. }), "{outcome:?}");
         assert!(!format!("{outcome:?}").contains("IRsid"), "{outcome:?}");
     }
@@ -254,7 +259,7 @@ mod tests {
 
         async fn deliver(&self, endpoint: Endpoint, params: &[(&str, &str)]) -> Outcome {
             let params: Vec<(String, String)> = params.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
-            client().deliver(&self.shared, &self.program, endpoint, &params).await
+            client().deliver(&self.shared, &self.program, endpoint, &params).await.outcome
         }
 
         async fn request(self) -> (String, String) {
