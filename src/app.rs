@@ -4,8 +4,8 @@ use crate::admin::{self, Admin};
 use crate::click::cookie::Fallbacks;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{Report, Step, Worker};
-use crate::destination::{self, Client, Outcome, Program, Trouble, impact};
+use crate::delivery::{Pacing, Report, Step, Worker};
+use crate::destination::{self, Attempt, Client, Outcome, Program, Trouble, impact};
 use crate::links::{self, Links};
 use crate::live::{Kind, Live};
 use crate::metrics::{Label, Metrics};
@@ -19,7 +19,7 @@ use crate::store::Store;
 use http::Uri;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -93,7 +93,8 @@ impl App {
         let client = Client::new(clock.clone())?;
 
         let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
-        let worker = worker(config.impact.clone(), client, outbox.clone(), &shared);
+        let pacing = Arc::new(Mutex::new(Pacing::new(accounts(&config.impact))));
+        let worker = worker(&config, client, outbox.clone(), pacing.clone(), &shared);
         let admin = Admin {
             listen: admin_address,
             token: store.token().ok().map(Secret::new),
@@ -102,6 +103,7 @@ impl App {
             store: store.clone(),
             outbox,
             links,
+            pacing,
             draining: draining.clone(),
         };
         let admin_task = tokio::spawn(admin::serve(admin_listener, admin, stop.clone()));
@@ -188,34 +190,40 @@ fn edge(config: &Config, shared: &Arc<Shared>, outbox: &Outbox) -> Result<Edge, 
     })
 }
 
+/// Programs of one account share its rate limit.
+fn accounts(impact: &impact::Config) -> impl Iterator<Item = (String, String)> {
+    impact.programs.iter().map(|program| (program.name.clone(), program.account_sid.clone()))
+}
+
 /// The delivery worker: sends through the destinations' client, and tells metrics and watchers what became of it.
 fn worker(
-    impact: impact::Config,
+    config: &Config,
     client: Client,
     outbox: Outbox,
+    pacing: Arc<Mutex<Pacing>>,
     shared: &Arc<Shared>,
 ) -> Worker<impl Fn(Delivery) -> Sending + Send + Sync + 'static, impl Fn(&Report<'_>) + Send + Sync + 'static> {
-    let impact = Arc::new(impact);
+    let impact = Arc::new(config.impact.clone());
     let send = move |delivery: Delivery| -> Sending {
         let (impact, client) = (impact.clone(), client.clone());
         Box::pin(async move { send(&impact, &client, &delivery).await })
     };
     let watchers = shared.clone();
     let observe = move |report: &Report<'_>| tell(report, &watchers);
-    Worker::new(outbox, send, observe, shared.clock.clone())
+    Worker::new(outbox, config.delivery, pacing, send, observe, shared.clock.clone())
 }
 
-type Sending = std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>;
+type Sending = std::pin::Pin<Box<dyn Future<Output = Attempt> + Send>>;
 
-async fn send(impact: &impact::Config, client: &Client, delivery: &Delivery) -> Outcome {
+async fn send(impact: &impact::Config, client: &Client, delivery: &Delivery) -> Attempt {
     let request = &delivery.request;
     match Program::named(&request.program, impact) {
         Some(program) => client.deliver(program, request.endpoint, &request.params).await,
-        None => Outcome::Retry {
+        None => Attempt::from(Outcome::Retry {
             why: Trouble::NotSent,
             detail: format!("the configuration has no program {:?}", request.program),
             after: None,
-        },
+        }),
     }
 }
 

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use selvedge::click::{Click, ClickId, Place};
 use selvedge::clock::Time;
 use selvedge::destination::impact::config::{EmailNormalization, Mode};
-use selvedge::destination::{Program, Request, Skip, Sources, Subject, impact};
+use selvedge::destination::{Program, Request, Skip, Sources, Subject, impact, kept};
 use selvedge::metrics::Label;
 use selvedge::segment::config::Source;
 use selvedge::segment::{CallKind, Visitor};
@@ -208,7 +208,11 @@ fn run(case: &Value) -> Map<String, Value> {
     };
     let program = Program::all(&config).next().unwrap();
     match program.map(&subject) {
-        Ok(request) => told(&request),
+        Ok(request) => {
+            let again = kept::remap(&kept::write(&subject, &config), program.name(), &config, &sources);
+            assert_eq!(again.as_ref(), Ok(&request), "what is kept maps the same way");
+            told(&request)
+        }
         Err(skip) => told_skip(skip),
     }
 }

@@ -35,7 +35,7 @@ impl Node {
         let config = folder.path().join("selvedge.toml");
         let listen = format!("[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"{}\"\n", listener.local_addr().unwrap());
         std::fs::write(&config, format!("{listen}[[site]]\norigin = \"http://127.0.0.1:3000\"\n")).unwrap();
-        let store = Store::open(&store::Config { path: folder.path().join("data") }, Clock::System).unwrap();
+        let store = Store::open(&store::Config::at(folder.path().join("data")), Clock::System).unwrap();
         let settings = Settings { window: Duration::from_secs(30 * 86_400), policy: Policy::Last };
         let outbox = Outbox::new(store.clone(), Clock::System);
         let links = Links::new(store.clone(), settings, Clock::System);
@@ -60,6 +60,7 @@ impl Node {
             anonymous: None,
             user: None,
             arrival: at,
+            call: None,
         };
         let click = Click { id: ClickId::parse(b"abc").unwrap(), at, place: Place::Landing };
         let user = PersonKey::of("default", IdKind::User, "u1").unwrap();
@@ -125,6 +126,7 @@ async fn an_operator_works_on_a_running_node() {
         store: node.store.clone(),
         outbox: node.outbox.clone(),
         links: node.links.clone(),
+        pacing: Arc::default(),
         draining: CancellationToken::new(),
     };
     tokio::spawn(admin::serve(node.listener, admin, CancellationToken::new()));

@@ -2,14 +2,17 @@
 
 use super::api::{Answer, store_failed};
 use super::{Admin, Node};
+use crate::clock::Time;
+use crate::delivery::Why;
 use crate::metrics::Metrics;
-use crate::outbox::{Depth, State};
+use crate::outbox::{Depth, Lane, State};
 use crate::store::Health;
 use axum::extract;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
+use std::sync::PoisonError;
 
 /// A process that can answer lives.
 pub(super) async fn live() -> Answer {
@@ -17,16 +20,18 @@ pub(super) async fn live() -> Answer {
 }
 
 /// A node is ready while its store takes writes and it is not about to stop. It tells nothing of its origins: restarting
-/// us does not mend them.
+/// us does not mend them. What is held up on its way to a destination is a warning: the site is served all the same.
 pub(super) async fn ready(extract::State(node): Node) -> Answer {
-    let reasons = reasons(&node.admin);
+    let (reasons, warnings) = (reasons(&node.admin), warnings(&node.admin));
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Answer { status, body: json!({ "ready": reasons.is_empty(), "reasons": reasons }) }
+    Answer { status, body: json!({ "ready": reasons.is_empty(), "reasons": reasons, "warnings": warnings }) }
 }
 
 /// For Prometheus.
 pub(super) async fn metrics(extract::State(node): Node) -> Response {
-    let Admin { metrics, outbox, store, .. } = &node.admin;
+    let Admin { metrics, outbox, store, pacing, .. } = &node.admin;
+    let troubles = pacing.lock().unwrap_or_else(PoisonError::into_inner).troubles();
+    metrics.held_up(troubles.into_iter().map(|(lane, why, _)| (lane.program, lane.endpoint, why)));
     let stats = store.stats();
     metrics.store(stats.commits, stats.total);
     // A store that cannot be read leaves the queue's figures as they were; readiness says why.
@@ -51,7 +56,10 @@ pub(super) async fn status(extract::State(node): Node) -> Answer {
         (state.name().to_owned(), json!({ "count": count, "oldest": oldest.map(|oldest| oldest.iso8601()) }))
     });
     let reasons = reasons(&node.admin);
-    Answer::fine(json!({ "ready": reasons.is_empty(), "reasons": reasons, "deliveries": Value::from_iter(states) }))
+    let warnings = warnings(&node.admin);
+    Answer::fine(json!({
+        "ready": reasons.is_empty(), "reasons": reasons, "warnings": warnings, "deliveries": Value::from_iter(states)
+    }))
 }
 
 fn reasons(admin: &Admin) -> Vec<String> {
@@ -65,7 +73,21 @@ fn reasons(admin: &Admin) -> Vec<String> {
     reasons
 }
 
-fn sum(depths: &[Depth], state: State) -> (u64, Option<crate::clock::Time>) {
+fn warnings(admin: &Admin) -> Vec<String> {
+    let troubles = admin.pacing.lock().unwrap_or_else(PoisonError::into_inner).troubles();
+    let sentence = |(lane, why, since): (Lane, Why, Time)| {
+        let (Lane { program, endpoint }, since) = (lane, since.iso8601());
+        match why {
+            Why::Down => format!("program {program}: {endpoint} has not answered since {since}; its deliveries wait"),
+            Why::Credentials => format!(
+                "program {program}: {endpoint} has refused the account's credentials since {since}; its deliveries wait"
+            ),
+        }
+    };
+    troubles.into_iter().map(sentence).collect()
+}
+
+fn sum(depths: &[Depth], state: State) -> (u64, Option<Time>) {
     let of_state = || depths.iter().filter(|depth| depth.state == state);
     (of_state().map(|depth| depth.count).sum(), of_state().map(|depth| depth.oldest).min())
 }

@@ -13,6 +13,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
+use crate::delivery::Pacing;
 use crate::links::Links;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -25,7 +26,7 @@ use axum::extract::{Path, Query, State};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,8 @@ pub struct Admin {
     pub outbox: Outbox,
     /// The links.
     pub links: Links,
+    /// What is held up on its way to the destinations.
+    pub pacing: Arc<Mutex<Pacing>>,
     /// Cancelled when the node begins to stop: it is not ready any more, and streams end.
     pub draining: CancellationToken,
 }

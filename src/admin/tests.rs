@@ -30,12 +30,13 @@ fn over(store: Store) -> Admin {
         outbox: Outbox::new(store.clone(), clock.clone()),
         links: Links::new(store.clone(), settings, clock),
         store,
+        pacing: Arc::default(),
         draining: CancellationToken::new(),
     }
 }
 
 fn opened(folder: &tempfile::TempDir) -> Admin {
-    let config = store::Config { path: folder.path().join("data") };
+    let config = store::Config::at(folder.path().join("data"));
     over(Store::open(&config, Clock::manual(NOW)).unwrap())
 }
 
@@ -73,6 +74,7 @@ fn delivery() -> NewDelivery {
         anonymous: None,
         user: None,
         arrival: NOW,
+        call: None,
     }
 }
 

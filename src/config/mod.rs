@@ -10,7 +10,7 @@ pub use log::Log;
 
 use crate::fault::{Faults, Reader, Section};
 use crate::secret::Secrets;
-use crate::{click, destination, proxy, segment, server, store};
+use crate::{click, delivery, destination, proxy, segment, server, store};
 use std::io;
 use std::path::Path;
 
@@ -29,6 +29,8 @@ pub struct Config {
     pub store: store::Config,
     /// `[impact]`
     pub impact: destination::impact::Config,
+    /// `[delivery]`
+    pub delivery: delivery::Config,
     /// `[log]`
     pub log: Log,
 }
@@ -82,6 +84,7 @@ fn read_sections(root: &mut Section<'_>, folder: &Path) -> Config {
         segment: whole(root.section("segment"), segment::Config::read),
         store: whole(root.section("store"), |store| store::Config::read(store, folder)),
         impact: whole(root.section("impact"), destination::impact::Config::read),
+        delivery: whole(root.section("delivery"), delivery::Config::read),
         log: whole(root.section("log"), Log::read),
     }
 }

@@ -32,6 +32,10 @@ pub const TIMEOUT: Form<Duration> = Form { what: "a duration", help: DURATION_HE
 /// How a duration is written.
 pub const DURATION_HELP: &str = "a whole number with a unit: \"250ms\", \"30s\", \"5m\", \"1h30m\", \"30d\", \"2w\"";
 
+/// A size in bytes.
+pub const SIZE: Form<u64> =
+    Form { what: "a size", help: "a whole number with a unit: \"512 KiB\", \"64 MiB\", \"20 GiB\"", read: units::size };
+
 /// A server: `http` or `https`, a host, perhaps a port, and no path.
 pub const SERVER: Form<Uri> = Form {
     what: "a URL",

@@ -45,7 +45,7 @@ impl Bench {
 }
 
 fn links(folder: &Path, policy: Policy, clock: &Clock) -> Links {
-    let store = Store::open(&store::Config { path: folder.to_owned() }, clock.clone()).unwrap();
+    let store = Store::open(&store::Config::at(folder), clock.clone()).unwrap();
     Links::new(store, Settings { window: WINDOW, policy }, clock.clone())
 }
 

@@ -33,6 +33,7 @@ pub struct Metrics {
     envelopes: Counts<1>,
     deliveries: Counts<3>,
     unrecorded: Counter,
+    held_up: Family<Labels<3>, Gauge>,
     queue_depth: Family<Labels<1>, Gauge>,
     queue_oldest_age: Family<Labels<1>, Gauge>,
     store_commits: Counter,
@@ -98,6 +99,7 @@ impl Metrics {
             envelopes: register(&mut registry, "envelopes", "Envelopes of Segment calls, by what became of them"),
             deliveries: register(&mut registry, "deliveries", "What became of deliveries, by program and endpoint"),
             unrecorded: register(&mut registry, "unrecorded", "Deliveries that the store did not take in time"),
+            held_up: register(&mut registry, "held_up", "Whether deliveries wait for their endpoint, and why"),
             queue_depth: register(&mut registry, "queue_depth", "Deliveries in the outbox, by state"),
             queue_oldest_age: register(
                 &mut registry,
@@ -159,6 +161,15 @@ impl Metrics {
         let program = program.to_owned().into();
         let labels = [("program", program), ("endpoint", endpoint.label().into()), ("outcome", outcome.label().into())];
         self.deliveries.get_or_create(&labels).inc();
+    }
+
+    /// Sets which programs' deliveries are held up at which endpoint, and why; called just before [`Metrics::expose`].
+    pub fn held_up<W: Label>(&self, lanes: impl Iterator<Item = (String, String, W)>) {
+        self.held_up.clear();
+        for (program, endpoint, why) in lanes {
+            let labels = [("program", program.into()), ("endpoint", endpoint.into()), ("why", why.label().into())];
+            self.held_up.get_or_create(&labels).set(1);
+        }
     }
 
     /// The store did not take `deliveries` in time.

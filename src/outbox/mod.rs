@@ -14,7 +14,7 @@
 
 mod once;
 
-pub use crate::store::{DeliveryFilter as Filter, DeliveryId, Depth, Lane, State, Touched};
+pub use crate::store::{Cap, DeliveryFilter as Filter, DeliveryId, Depth, Lane, State, Touched};
 pub use once::OnceKey;
 
 use crate::clock::{Clock, Time};
@@ -55,6 +55,8 @@ pub struct NewDelivery {
     pub user: Option<PersonKey>,
     /// When the call arrived.
     pub arrival: Time,
+    /// What it was mapped from, so that it can be mapped again after the mapping has changed.
+    pub call: Option<String>,
 }
 
 /// What became of an append.
@@ -64,6 +66,8 @@ pub enum Appended {
     New(DeliveryId),
     /// It was delivered before, or is about to be.
     Duplicate,
+    /// It was not taken: the store holds as much as it may, and page loads are what it can do without.
+    Shed,
 }
 
 /// A delivery on record.
@@ -118,6 +122,7 @@ impl Outbox {
             .filter_map(|effect| match effect {
                 Effect::Appended(id) => Some(Appended::New(id)),
                 Effect::Duplicate => Some(Appended::Duplicate),
+                Effect::Shed => Some(Appended::Shed),
                 _ => None,
             })
             .collect();
@@ -127,13 +132,13 @@ impl Outbox {
         Ok(appended)
     }
 
-    /// Takes at most `limit` due deliveries, conversions first, that are due again at `deadline`. Those of `paused`
-    /// lanes stay.
+    /// Takes at most `limit` due deliveries, conversions first, that are due again at `deadline`; of lanes with a cap no
+    /// more than that.
     ///
     /// # Errors
     /// See [`CommitError`]; nothing was taken.
-    pub async fn lease(&self, limit: u32, deadline: Time, paused: Vec<Lane>) -> Result<Vec<Delivery>, CommitError> {
-        let effects = self.store.commit(vec![Change::Lease { limit, deadline, paused }]).await?;
+    pub async fn lease(&self, limit: u32, deadline: Time, caps: Vec<Cap>) -> Result<Vec<Delivery>, CommitError> {
+        let effects = self.store.commit(vec![Change::Lease { limit, deadline, caps }]).await?;
         let rows = effects.into_iter().filter_map(|effect| match effect {
             Effect::Leased(rows) => Some(rows),
             _ => None,
@@ -191,12 +196,12 @@ impl Outbox {
         self.store.depth().await
     }
 
-    /// When the next delivery is due, or the next lease ends, outside of `paused` lanes.
+    /// When the next delivery is due, or the next lease ends, outside of lanes that are capped at nothing.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next_due(&self, paused: Vec<Lane>) -> Result<Option<Time>, ReadError> {
-        self.store.next_due(paused).await
+    pub async fn next_due(&self, caps: Vec<Cap>) -> Result<Option<Time>, ReadError> {
+        self.store.next_due(caps).await
     }
 
     /// The deliveries that a filter lets through, the youngest first.
@@ -241,7 +246,7 @@ impl Outbox {
 
 /// The lane of a program's deliveries to an endpoint.
 pub fn lane(program: &str, endpoint: Endpoint) -> Lane {
-    Lane { program: program.to_owned(), urgency: urgency(endpoint) }
+    Lane { program: program.to_owned(), endpoint: endpoint_name(endpoint).to_owned() }
 }
 
 /// The name under which an endpoint is kept, and by which [`Filter`] finds it.
@@ -265,6 +270,7 @@ fn draft(new: NewDelivery) -> DraftRow {
         program: new.program,
         endpoint: endpoint_name(new.endpoint).to_owned(),
         urgency: urgency(new.endpoint),
+        ordered: new.endpoint == Endpoint::Conversions,
         params: serde_json::Value::from_iter(new.params.into_iter().map(|(name, value)| vec![name, value])).to_string(),
         event: new.event,
         message_id: new.message_id,
@@ -276,6 +282,7 @@ fn draft(new: NewDelivery) -> DraftRow {
         anonymous: new.anonymous.map(|key| key.0),
         user: new.user.map(|key| key.0),
         arrival: new.arrival,
+        call: new.call,
     }
 }
 
@@ -304,6 +311,7 @@ fn readable(row: DeliveryRow) -> Option<Delivery> {
         anonymous: draft.anonymous.map(PersonKey),
         user: draft.user.map(PersonKey),
         arrival: draft.arrival,
+        call: draft.call,
     };
     Some(Delivery {
         id,

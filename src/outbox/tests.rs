@@ -11,7 +11,7 @@ const START: Time = Time::from_seconds(1_800_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn open(folder: &Path, clock: &Clock) -> Outbox {
-    let store = Store::open(&store::Config { path: folder.to_owned() }, clock.clone()).unwrap();
+    let store = Store::open(&store::Config::at(folder), clock.clone()).unwrap();
     Outbox::new(store, clock.clone())
 }
 
@@ -27,9 +27,10 @@ fn delivery(order: &str, endpoint: Endpoint) -> NewDelivery {
         click_id: Some("c1".to_owned()),
         unrepeatable: false,
         once: vec![OnceKey::order("us", "ACT", order, START)],
-        anonymous: Some(PersonKey([1; 32])),
-        user: Some(PersonKey([2; 32])),
+        anonymous: None,
+        user: None,
         arrival: START,
+        call: None,
     }
 }
 
@@ -51,10 +52,11 @@ async fn what_is_appended_is_what_is_leased() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let outbox = open(folder.path(), &clock);
-    let id = number(append(&outbox, delivery("o1", Endpoint::PageLoad)).await);
+    let page = NewDelivery { endpoint: Endpoint::PageLoad, call: Some("{}".to_owned()), ..of("o1", Some(2), Some(1)) };
+    let id = number(append(&outbox, page.clone()).await);
     outbox.news().await;
     let leased = outbox.lease(5, START.plus(MINUTE), vec![]).await.unwrap();
-    let expected = NewDelivery { once: vec![], ..delivery("o1", Endpoint::PageLoad) };
+    let expected = NewDelivery { once: vec![], ..page };
     assert_eq!((leased.len(), leased[0].id, &leased[0].request, leased[0].attempts), (1, id, &expected, 1));
     assert_eq!(outbox.show(id).await.unwrap().unwrap(), leased[0]);
     assert!(outbox.lease(5, START.plus(MINUTE), vec![]).await.unwrap().is_empty());
@@ -74,7 +76,8 @@ async fn conversions_go_first_and_paused_lanes_stay() {
         append(&outbox, NewDelivery { program: program.to_owned(), ..delivery(order, endpoint) }).await;
         clock.set(clock.now().plus(MINUTE));
     }
-    let paused = vec![lane("ca", Endpoint::Conversions), lane("us", Endpoint::PageLoad)];
+    let paused = [lane("ca", Endpoint::Conversions), lane("us", Endpoint::PageLoad)];
+    let paused: Vec<Cap> = paused.into_iter().map(|lane| Cap { lane, most: 0 }).collect();
     let end = clock.now().plus(MINUTE);
     assert_eq!(outbox.next_due(paused.clone()).await.unwrap(), Some(START.plus(2 * MINUTE)));
     let lease = async |limit, paused| {
@@ -142,6 +145,126 @@ async fn a_dead_process_leaves_its_leases_free_but_nothing_is_sent_twice_that_mu
     assert_eq!(reason(&outbox, second).await.as_deref(), Some("ambiguous"));
 }
 
+/// An order of a person who is known by these ids.
+fn of(order: &str, user: Option<u8>, anonymous: Option<u8>) -> NewDelivery {
+    let key = |id: Option<u8>| id.map(|id| PersonKey([id; 32]));
+    NewDelivery { user: key(user), anonymous: key(anonymous), ..delivery(order, Endpoint::Conversions) }
+}
+
+async fn lease(outbox: &Outbox, limit: u32) -> Vec<(String, DeliveryId)> {
+    let leased = outbox.lease(limit, outbox.now().plus(60 * MINUTE), vec![]).await.unwrap();
+    leased.into_iter().map(|d| (d.request.order_id.unwrap(), d.id)).collect()
+}
+
+#[tokio::test]
+async fn conversions_of_one_person_go_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let outbox = open(folder.path(), &clock);
+    let all = [
+        of("a1", Some(1), None),
+        of("a2", Some(1), Some(7)),
+        of("a3", None, Some(7)),
+        of("b1", Some(2), None),
+        NewDelivery { program: "ca".to_owned(), ..of("c1", Some(1), None) },
+        NewDelivery { endpoint: Endpoint::PageLoad, ..of("p1", Some(1), Some(7)) },
+        of("n1", None, None),
+        of("n2", None, None),
+    ];
+    outbox.append(all.to_vec(), vec![]).await.unwrap();
+    let names = |leased: &[(String, DeliveryId)]| leased.iter().map(|(order, _)| order.clone()).collect::<Vec<_>>();
+    let first = lease(&outbox, 9).await;
+    assert_eq!(
+        names(&first),
+        ["a1", "b1", "c1", "n1", "n2", "p1"],
+        "another person, program or endpoint waits for nobody"
+    );
+    assert!(lease(&outbox, 9).await.is_empty());
+    outbox.again(first[0].1, clock.now(), String::new()).await.unwrap();
+    assert_eq!(names(&lease(&outbox, 9).await), ["a1"], "one that is tried again stays in front");
+    outbox.done(first[0].1, None).await.unwrap();
+    let second = lease(&outbox, 9).await;
+    assert_eq!(names(&second), ["a2"]);
+    outbox.dead(second[0].1, "refused", String::new()).await.unwrap();
+    assert_eq!(names(&lease(&outbox, 9).await), ["a3"], "a dead one lets the others pass");
+}
+
+#[tokio::test]
+async fn a_head_that_nobody_takes_holds_the_others_up_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let mut outbox = open(folder.path(), &clock);
+    append(&outbox, of("a1", Some(1), None)).await;
+    clock.set(START.plus(5 * MINUTE));
+    append(&outbox, of("a2", Some(1), None)).await;
+    let head = lease(&outbox, 9).await;
+    assert_eq!(head.len(), 1);
+    outbox.again(head[0].1, START.plus(60 * MINUTE), String::new()).await.unwrap();
+    // A restart changes nothing of it.
+    outbox.store.close().await;
+    outbox = open(folder.path(), &clock);
+    for (minute, orders) in [(14, vec![]), (15, vec!["a2"]), (60, vec!["a1"])] {
+        clock.set(START.plus(minute * MINUTE));
+        let leased = lease(&outbox, 9).await;
+        assert_eq!(leased.iter().map(|(order, _)| order.as_str()).collect::<Vec<_>>(), orders, "minute {minute}");
+        for (_, id) in leased {
+            outbox.done(id, None).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_persons_page_loads_rise_with_the_conversion() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let outbox = open(folder.path(), &clock);
+    let page = |order: &str, id| NewDelivery { endpoint: Endpoint::PageLoad, ..of(order, None, Some(id)) };
+    outbox.append(vec![page("p1", 1), page("p2", 2)], vec![]).await.unwrap();
+    clock.set(START.plus(MINUTE));
+    outbox.append(vec![of("o3", Some(3), None), of("o2", Some(3), Some(2))], vec![]).await.unwrap();
+    let orders: Vec<String> = lease(&outbox, 9).await.into_iter().map(|(order, _)| order).collect();
+    assert_eq!(orders, ["p2", "o3", "p1"], "the page of whoever bought, who bought, and the rest; o2 stands behind o3");
+}
+
+#[tokio::test]
+async fn a_full_store_takes_conversions_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let config = store::Config { waiting_max: 2, ..store::Config::at(folder.path()) };
+    let outbox = Outbox::new(Store::open(&config, clock.clone()).unwrap(), clock.clone());
+    let page = |order: &str| delivery(order, Endpoint::PageLoad);
+    outbox.append(vec![page("p1"), page("p2")], vec![]).await.unwrap();
+    assert_eq!(append(&outbox, page("p3")).await, Appended::Shed);
+    assert!(matches!(append(&outbox, delivery("o1", Endpoint::Conversions)).await, Appended::New(_)));
+    for (_, id) in lease(&outbox, 2).await {
+        outbox.done(id, None).await.unwrap();
+    }
+    assert!(matches!(append(&outbox, page("p3")).await, Appended::New(_)), "there is room again");
+}
+
+#[tokio::test]
+async fn what_the_disk_has_changed_is_set_aside_and_the_rest_goes_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let mut outbox = open(folder.path(), &clock);
+    for order in ["o1", "o2", "o3", "o4"] {
+        append(&outbox, delivery(order, Endpoint::Conversions)).await;
+    }
+    outbox.store.close().await;
+    let raw = rusqlite::Connection::open(folder.path().join("selvedge.db")).unwrap();
+    raw.execute_batch(
+        "UPDATE delivery SET params = replace(params, 'o1', 'x1') WHERE order_id = 'o1';
+        UPDATE delivery SET event = CAST(x'ff' AS TEXT) WHERE order_id = 'o2';
+        UPDATE delivery SET anonymous = 7 WHERE order_id = 'o3'",
+    )
+    .unwrap();
+    drop(raw);
+    outbox = open(folder.path(), &clock);
+    assert_eq!(lease(&outbox, 9).await.into_iter().map(|(order, _)| order).collect::<Vec<_>>(), ["o4"]);
+    let dead: u64 = outbox.depth().await.unwrap().iter().filter(|d| d.state == State::Dead).map(|d| d.count).sum();
+    assert_eq!(dead, 3);
+}
+
 #[tokio::test]
 async fn people_find_deliveries() {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +272,7 @@ async fn people_find_deliveries() {
     let outbox = open(folder.path(), &clock);
     for (order, endpoint) in [("o1", Endpoint::Conversions), ("o2", Endpoint::PageLoad), ("o3", Endpoint::Conversions)]
     {
-        append(&outbox, delivery(order, endpoint)).await;
+        append(&outbox, NewDelivery { endpoint, ..of(order, Some(2), Some(1)) }).await;
         clock.set(clock.now().plus(MINUTE));
     }
     let leased = outbox.lease(1, clock.now().plus(MINUTE), vec![]).await.unwrap();
@@ -170,11 +293,13 @@ async fn people_find_deliveries() {
         assert_eq!(orders(&outbox, filter.clone()).await, expected, "{filter:?}");
     }
     let depth = outbox.depth().await.unwrap();
-    let shown: Vec<_> = depth.iter().map(|d| (d.endpoint.as_str(), d.state, d.count, d.oldest.since(START))).collect();
+    let mut shown: Vec<_> =
+        depth.iter().map(|d| (d.endpoint.as_str(), d.state, d.count, d.oldest.since(START))).collect();
+    shown.sort_by_key(|(endpoint, state, ..)| (*endpoint, state.name()));
     assert_eq!(
         shown,
         [
-            ("conversions", State::Dead, 1, Duration::ZERO),
+            ("conversions", State::Dead, 1, 3 * MINUTE),
             ("conversions", State::Waiting, 1, 2 * MINUTE),
             ("page_load", State::Waiting, 1, MINUTE),
         ]

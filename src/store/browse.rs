@@ -1,46 +1,38 @@
 //! Reading deliveries: for the worker's alarm clock, for metrics, and for people.
 
-use super::deliveries::{COLUMNS, read_row, read_state};
-use super::{DeliveryFilter, DeliveryId, DeliveryRow, Depth, Lane, ReadError, Store};
+use super::deliveries::{COLUMNS, is_damage, next_due, read_row, read_state};
+use super::{Cap, DeliveryFilter, DeliveryId, DeliveryRow, Depth, ReadError, Store};
 use crate::clock::Time;
 use rusqlite::{Connection, OptionalExtension, params};
 
 impl Store {
-    /// When the next delivery is due, or the next lease ends, in lanes that are not paused.
+    /// When the next delivery is due, or the next lease ends, in lanes that are not capped at nothing.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next_due(&self, paused: Vec<Lane>) -> Result<Option<Time>, ReadError> {
-        let read = move |c: &Connection| {
-            let mut earliest = None;
-            for urgency in [0, 1] {
-                let paused: Vec<&str> =
-                    paused.iter().filter(|l| l.urgency == urgency).map(|l| l.program.as_str()).collect();
-                let paused = serde_json::Value::from(paused).to_string();
-                let sql = "SELECT due FROM delivery WHERE ended IS NULL AND urgency = ?1
-                    AND program NOT IN (SELECT value FROM json_each(?2)) ORDER BY due LIMIT 1";
-                let due = c.prepare_cached(sql)?.query_row(params![urgency, paused], |row| row.get(0)).optional()?;
-                earliest = [earliest, due.map(Time::from_millis)].into_iter().flatten().min();
-            }
-            Ok(earliest)
-        };
-        self.readers()?.read(read).await
+    pub async fn next_due(&self, caps: Vec<Cap>) -> Result<Option<Time>, ReadError> {
+        self.readers()?.read(move |c: &Connection| next_due(c, &caps)).await
     }
 
-    /// How many deliveries there are, by endpoint and state.
+    /// How many deliveries there are, by program, endpoint and state, and how old the oldest is.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn depth(&self) -> Result<Vec<Depth>, ReadError> {
         let read = |c: &Connection| {
-            c.prepare_cached("SELECT endpoint, state, count(*), min(created) FROM delivery GROUP BY endpoint, state")?
+            let sql = "SELECT program, endpoint, state, count, CASE WHEN state IN ('waiting', 'leased')
+                THEN (SELECT min(created) FROM delivery WHERE ended IS NULL AND endpoint = tally.endpoint)
+                ELSE (SELECT min(ended) FROM delivery WHERE ended IS NOT NULL AND state = tally.state) END
+                FROM tally WHERE count > 0";
+            c.prepare_cached(sql)?
                 .query_map([], |row| {
-                    let count: i64 = row.get(2)?;
+                    let count: i64 = row.get(3)?;
                     Ok(Depth {
-                        endpoint: row.get(0)?,
-                        state: read_state(row, 1)?,
+                        program: row.get(0)?,
+                        endpoint: row.get(1)?,
+                        state: read_state(row, 2)?,
                         count: count.unsigned_abs(),
-                        oldest: Time::from_millis(row.get(3)?),
+                        oldest: Time::from_millis(row.get::<_, Option<i64>>(4)?.unwrap_or_default()),
                     })
                 })?
                 .collect()
@@ -107,5 +99,7 @@ fn list(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<Deliver
             ],
             read_row,
         )?
+        // What the disk has changed cannot be shown; it is set aside when its turn comes.
+        .filter(|row| !row.as_ref().is_err_and(is_damage))
         .collect()
 }

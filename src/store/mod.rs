@@ -26,8 +26,8 @@ pub use health::{Health, Stats};
 pub use open::OpenError;
 pub use reader::ReadError;
 pub use rows::{
-    Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, Hash, Keep, Lane, LinkRow,
-    OnceRow, PersonKey, PersonRow, State, Touched,
+    Cap, Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, Hash, Keep, Lane,
+    LinkRow, OnceRow, PersonKey, PersonRow, State, Touched,
 };
 
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
-use writer::{Batch, Message, Writer};
+use writer::{Batch, Message, Rules, Writer};
 
 /// How many batches may wait for the writer. At 10 ms for a commit of 512 batches this is a tenth of a second of work;
 /// behind a disk that is slower than that, waiting longer only turns callers' time-outs into memory.
@@ -71,8 +71,14 @@ impl Store {
         let readers = Readers::open(&opened.database)?;
         let watch = Arc::new(Watch::new(clock.clone()));
         let (inbox, outbox) = sync_channel(WAITING_BATCHES_MAX);
-        let writer =
-            Writer { connection: opened.connection, lock: opened.lock, inbox: outbox, watch: watch.clone(), clock };
+        let writer = Writer {
+            connection: opened.connection,
+            lock: opened.lock,
+            inbox: outbox,
+            watch: watch.clone(),
+            clock,
+            rules: Rules::of(config),
+        };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())

@@ -67,8 +67,8 @@ pub enum Change {
         limit: u32,
         /// When the lease ends and the deliveries are due again.
         deadline: Time,
-        /// Lanes that are not taken from now.
-        paused: Vec<Lane>,
+        /// How many may be taken from these lanes; from all others as many as there are.
+        caps: Vec<Cap>,
     },
     /// A delivery was taken by its destination.
     Done {
@@ -116,6 +116,8 @@ pub enum Effect {
     Appended(DeliveryId),
     /// Another delivery holds one of the once keys.
     Duplicate,
+    /// The store holds as much as it may, and this one can be done without.
+    Shed,
     /// These deliveries are leased.
     Leased(Vec<DeliveryRow>),
     /// What became of a single delivery.
@@ -196,13 +198,22 @@ impl crate::metrics::Label for State {
     }
 }
 
-/// Deliveries of one program and one urgency: what is paused together.
+/// Deliveries of one program to one endpoint: what is paused together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lane {
     /// The program's name.
     pub program: String,
-    /// The urgency, as in [`DraftRow::urgency`].
-    pub urgency: u8,
+    /// The endpoint's name.
+    pub endpoint: String,
+}
+
+/// How many deliveries may be taken from a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// The lane.
+    pub lane: Lane,
+    /// How many at most; 0: none.
+    pub most: u32,
 }
 
 /// A delivery before it has a number.
@@ -212,8 +223,10 @@ pub struct DraftRow {
     pub program: String,
     /// The endpoint's name.
     pub endpoint: String,
-    /// 0 goes before 1.
+    /// 0 goes before 1, and is taken when the store holds as much as it may.
     pub urgency: u8,
+    /// Whether it waits for the earlier ordered ones of the same person and program.
+    pub ordered: bool,
     /// The form's fields, as JSON.
     pub params: String,
     /// The event's name or kind, for people.
@@ -236,6 +249,8 @@ pub struct DraftRow {
     pub user: Option<Hash>,
     /// When the call arrived.
     pub arrival: Time,
+    /// What it was made from, to make it again.
+    pub call: Option<String>,
 }
 
 /// A key that only one delivery holds.
@@ -303,13 +318,15 @@ impl DeliveryFilter {
 /// How many deliveries there are in a state, and the age of the oldest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Depth {
+    /// The program's name.
+    pub program: String,
     /// The endpoint's name.
     pub endpoint: String,
     /// The state.
     pub state: State,
     /// How many.
     pub count: u64,
-    /// When the oldest of them was appended.
+    /// When the oldest of the endpoint's that have not ended was appended; of ended ones, when the first ended.
     pub oldest: Time,
 }
 

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 const APPLICATION: i64 = 0x5345_4c56;
 
 /// One step for each format, in order. A step, once released, is never changed.
-const STEPS: [&str; 1] = [FIRST];
+const STEPS: [&str; 2] = [FIRST, SECOND];
 
 /// The newest format.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -48,6 +48,43 @@ CREATE INDEX once_delivery ON once (delivery);
 CREATE INDEX once_until ON once (until);
 
 CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL);
+";
+
+/// Deliveries go in lines, keep the call they came from, and are told apart from damaged ones by a sum; `tally` counts
+/// them, so that nobody has to.
+const SECOND: &str = "
+ALTER TABLE delivery ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE delivery ADD COLUMN behind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE delivery ADD COLUMN sum INTEGER;
+ALTER TABLE delivery ADD COLUMN call TEXT;
+
+DROP INDEX delivery_due;
+DROP INDEX delivery_depth;
+DROP INDEX delivery_message;
+DROP INDEX delivery_anonymous;
+DROP INDEX delivery_user;
+CREATE INDEX delivery_lane ON delivery (program, endpoint, urgency, due) WHERE ended IS NULL;
+CREATE INDEX delivery_open ON delivery (endpoint, created) WHERE ended IS NULL;
+CREATE INDEX delivery_anonymous ON delivery (anonymous, created) WHERE anonymous IS NOT NULL;
+CREATE INDEX delivery_user ON delivery (user, created) WHERE user IS NOT NULL;
+
+CREATE TABLE tally (
+  program TEXT NOT NULL, endpoint TEXT NOT NULL, state TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (program, endpoint, state)
+) WITHOUT ROWID;
+INSERT INTO tally SELECT program, endpoint, state, count(*) FROM delivery GROUP BY program, endpoint, state;
+CREATE TRIGGER delivery_added AFTER INSERT ON delivery BEGIN
+  INSERT INTO tally VALUES (new.program, new.endpoint, new.state, 1)
+    ON CONFLICT (program, endpoint, state) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER delivery_changed AFTER UPDATE OF state ON delivery WHEN old.state <> new.state BEGIN
+  UPDATE tally SET count = count - 1 WHERE (program, endpoint, state) = (old.program, old.endpoint, old.state);
+  INSERT INTO tally VALUES (new.program, new.endpoint, new.state, 1)
+    ON CONFLICT (program, endpoint, state) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER delivery_removed AFTER DELETE ON delivery BEGIN
+  UPDATE tally SET count = count - 1 WHERE (program, endpoint, state) = (old.program, old.endpoint, old.state);
+END;
 ";
 
 /// What is wrong with a database file.

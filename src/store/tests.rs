@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 fn config(folder: &Path) -> Config {
-    Config { path: folder.to_owned() }
+    Config::at(folder)
 }
 
 fn open(folder: &Path) -> Store {
@@ -17,6 +17,7 @@ fn draft(order: &str) -> DraftRow {
         program: "us".to_owned(),
         endpoint: "conversions".to_owned(),
         urgency: 0,
+        ordered: true,
         params: "[]".to_owned(),
         event: "Order Completed".to_owned(),
         message_id: None,
@@ -28,6 +29,7 @@ fn draft(order: &str) -> DraftRow {
         anonymous: None,
         user: None,
         arrival: Time::from_seconds(1),
+        call: None,
     }
 }
 
@@ -145,7 +147,15 @@ fn a_batch_that_fails_takes_no_other_with_it() {
     inbox.send(Message::Batch(Batch { changes: append("gone"), reply: Some(reply) })).ok().unwrap();
     drop(inbox);
     let database = opened.database.clone();
-    Writer { connection: opened.connection, lock: opened.lock, inbox: outbox, watch: watch.clone(), clock }.run();
+    Writer {
+        connection: opened.connection,
+        lock: opened.lock,
+        inbox: outbox,
+        watch: watch.clone(),
+        clock,
+        rules: Rules::of(&config(folder.path())),
+    }
+    .run();
     let fared: Vec<bool> = answers.into_iter().map(|answer| answer.blocking_recv().unwrap().is_ok()).collect();
     assert_eq!(fared, [true, false, true]);
     assert_eq!(watch.health(), Health::Fine, "the disk is not to blame");
@@ -164,8 +174,14 @@ async fn a_full_disk_is_told_and_gets_over() {
     opened.connection.pragma_update(None, "max_page_count", pages).unwrap();
     let watch = Arc::new(Watch::new(clock.clone()));
     let (inbox, outbox) = sync_channel(8);
-    let writer =
-        Writer { connection: opened.connection, lock: opened.lock, inbox: outbox, watch: watch.clone(), clock };
+    let writer = Writer {
+        connection: opened.connection,
+        lock: opened.lock,
+        inbox: outbox,
+        watch: watch.clone(),
+        clock,
+        rules: Rules::of(&config(folder.path())),
+    };
     let thread = std::thread::spawn(move || writer.run());
     let commit = async |order: &str| {
         let (reply, answer) = oneshot::channel();
@@ -243,11 +259,13 @@ fn what_has_had_its_time_is_swept_in_slices() {
     let day = |days: i64| Time::from_seconds(days * 86_400);
     let opened = open::open(folder.path(), &Clock::manual(day(0))).unwrap();
     let c = &opened.connection;
+    let Config { keep_delivered: delivered, keep_dead: dead, waiting_max, size_max, .. } = config(folder.path());
+    let (kept, room) = (deliveries::Kept { delivered, dead }, deliveries::Room { waiting_max, size_max });
     for i in 0..10 {
         let hash = [i; 32];
         let once = OnceRow { key: hash, until: day(30) };
         let new = DraftRow { once: vec![once], ..draft("o") };
-        let Effect::Appended(id) = deliveries::append(c, &new, day(0)).unwrap() else { panic!() };
+        let Effect::Appended(id) = deliveries::append(c, &new, room, day(0)).unwrap() else { panic!() };
         match i {
             0..4 => _ = deliveries::done(c, id, None, day(0)).unwrap(),
             4..8 => _ = deliveries::give_up(c, id, day(0)).unwrap(),
@@ -273,7 +291,7 @@ fn what_has_had_its_time_is_swept_in_slices() {
         (day(90), [2, 0, 0, 0, 0]),
         (day(9000), [2, 0, 0, 0, 0]),
     ] {
-        while people::sweep(c, at, 3).unwrap() || deliveries::sweep(c, at, 3).unwrap() {}
+        while people::sweep(c, at, 3).unwrap() || deliveries::sweep(c, kept, at, 3).unwrap() {}
         assert_eq!(counts(), expected, "{}", at.iso8601());
     }
 }

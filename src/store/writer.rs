@@ -1,7 +1,8 @@
 //! The one writer: takes all batches that wait, writes them in one transaction, answers each.
 
+use super::deliveries::{Kept, Room};
 use super::health::Watch;
-use super::{Change, CommitError, Effect, deliveries, people};
+use super::{Change, CommitError, Config, Effect, deliveries, people};
 use crate::clock::{Clock, Time};
 use rusqlite::{Connection, ErrorCode};
 use std::fs::File;
@@ -47,6 +48,23 @@ pub(super) struct Writer {
     pub(super) inbox: Receiver<Message>,
     pub(super) watch: Arc<Watch>,
     pub(super) clock: Clock,
+    pub(super) rules: Rules,
+}
+
+/// What the writer goes by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    room: Room,
+    kept: Kept,
+}
+
+impl Rules {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            room: Room { waiting_max: config.waiting_max, size_max: config.size_max },
+            kept: Kept { delivered: config.keep_delivered, dead: config.keep_dead },
+        }
+    }
 }
 
 impl Writer {
@@ -100,7 +118,7 @@ impl Writer {
         }
         let begun = Instant::now();
         let now = self.clock.now();
-        let written = transact(&self.connection, &batches, now);
+        let written = transact(&self.connection, &batches, self.rules.room, now);
         match written {
             Ok(answers) => {
                 let good = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -148,7 +166,7 @@ impl Writer {
     /// Removes a slice of what has had its time; whether there is more.
     fn sweep(&self) -> bool {
         let now = self.clock.now();
-        sweep(&self.connection, now).unwrap_or_else(|error| {
+        sweep(&self.connection, self.rules.kept, now).unwrap_or_else(|error| {
             tracing::warn!(%error, "the store could not be swept");
             roll_back(&self.connection);
             false
@@ -156,10 +174,10 @@ impl Writer {
     }
 }
 
-fn sweep(connection: &Connection, now: Time) -> rusqlite::Result<bool> {
+fn sweep(connection: &Connection, kept: Kept, now: Time) -> rusqlite::Result<bool> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let people = people::sweep(connection, now, SWEEP_ROWS)?;
-    let deliveries = deliveries::sweep(connection, now, SWEEP_ROWS)?;
+    let deliveries = deliveries::sweep(connection, kept, now, SWEEP_ROWS)?;
     connection.execute_batch("COMMIT")?;
     Ok(people || deliveries)
 }
@@ -168,12 +186,13 @@ fn sweep(connection: &Connection, now: Time) -> rusqlite::Result<bool> {
 fn transact(
     connection: &Connection,
     batches: &[Batch],
+    room: Room,
     now: Time,
 ) -> rusqlite::Result<Vec<rusqlite::Result<Vec<Effect>>>> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut answers = Vec::with_capacity(batches.len());
     for batch in batches {
-        match write_batch(connection, &batch.changes, now) {
+        match write_batch(connection, &batch.changes, room, now) {
             // SQLite took the whole transaction back, the companions' changes included.
             Err(error) if connection.is_autocommit() => return Err(error),
             answer => answers.push(answer),
@@ -191,9 +210,9 @@ fn roll_back(connection: &Connection) {
     }
 }
 
-fn write_batch(connection: &Connection, changes: &[Change], now: Time) -> rusqlite::Result<Vec<Effect>> {
+fn write_batch(connection: &Connection, changes: &[Change], room: Room, now: Time) -> rusqlite::Result<Vec<Effect>> {
     connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
-    let effects = changes.iter().map(|change| apply(connection, change, now)).collect::<rusqlite::Result<_>>();
+    let effects = changes.iter().map(|change| apply(connection, change, room, now)).collect::<rusqlite::Result<_>>();
     if effects.is_err() && !connection.is_autocommit() {
         connection.prepare_cached("ROLLBACK TO batch")?.execute([])?;
     }
@@ -203,14 +222,14 @@ fn write_batch(connection: &Connection, changes: &[Change], now: Time) -> rusqli
     effects
 }
 
-fn apply(connection: &Connection, change: &Change, now: Time) -> rusqlite::Result<Effect> {
+fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rusqlite::Result<Effect> {
     match change {
         Change::Sighting { click, at, until } => people::sighting(connection, click, *at, *until, now),
         Change::Link { person, click, until, keep } => people::link(connection, person, click, *until, *keep, now),
         Change::Join { one, other, until, limit } => people::join(connection, one, other, *until, *limit, now),
         Change::Forget { person } => people::forget(connection, person),
-        Change::Append(draft) => deliveries::append(connection, draft, now),
-        Change::Lease { limit, deadline, paused } => deliveries::lease(connection, *limit, *deadline, paused, now),
+        Change::Append(draft) => deliveries::append(connection, draft, room, now),
+        Change::Lease { limit, deadline, caps } => deliveries::lease(connection, *limit, *deadline, caps, now),
         Change::Done { id, receipt } => deliveries::done(connection, *id, receipt.as_deref(), now),
         Change::Again { id, at, why } => deliveries::again(connection, *id, *at, why),
         Change::Dead { id, reason, detail } => deliveries::dead(connection, *id, reason, detail, now),

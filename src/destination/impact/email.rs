@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 /// The hash of an e-mail address, or `None` where there is none: what is no string, or blank.
 ///
 /// What already is a SHA-1 or SHA-256 in hex goes out as it is.
-pub(super) fn hashed(value: &Value, normalization: EmailNormalization) -> Option<String> {
+pub(in crate::destination) fn hashed(value: &Value, normalization: EmailNormalization) -> Option<String> {
     let address = value.as_str()?;
     let address = match normalization {
         EmailNormalization::TrimLower | EmailNormalization::Trim => address.trim(),

@@ -7,7 +7,7 @@ mod answer;
 pub mod client;
 pub mod config;
 mod date;
-mod email;
+pub(super) mod email;
 mod items;
 mod mapping;
 mod path;

@@ -121,7 +121,7 @@ fn is_open(row: &Row) -> bool {
 }
 
 fn open(folder: &Path, clock: &Clock) -> Outbox {
-    let store = Store::open(&store::Config { path: folder.to_owned() }, clock.clone()).unwrap();
+    let store = Store::open(&store::Config::at(folder), clock.clone()).unwrap();
     Outbox::new(store, clock.clone())
 }
 
@@ -140,6 +140,7 @@ fn delivery(order: u8, endpoint: Endpoint, unrepeatable: bool) -> NewDelivery {
         anonymous: None,
         user: None,
         arrival: START,
+        call: None,
     }
 }
 

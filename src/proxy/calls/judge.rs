@@ -5,7 +5,7 @@
 use crate::attribution::{Attribution, Basis, Evidence, Rules as Weights, attribute, is_decided, wins};
 use crate::click::{self, Click, ClickId, Place, parameter};
 use crate::clock::Time;
-use crate::destination::{Program, Request, Skip, Sources, Subject, impact};
+use crate::destination::{Program, Request, Skip, Sources, Subject, impact, kept};
 use crate::links::{Found, IdKind, Lesson, Links, PersonKey};
 use crate::metrics::Label;
 use crate::segment;
@@ -85,6 +85,8 @@ pub struct Judged<'a> {
     pub referrer: Option<Result<Vec<Edit>, Kept>>,
     /// What is delivered, by program.
     pub requests: Vec<(String, Request)>,
+    /// What they were mapped from, to map it again.
+    pub kept: Option<String>,
     /// What is not, by program.
     pub skipped: Vec<(String, Skip)>,
     /// What it teaches about whose click it is.
@@ -145,6 +147,7 @@ pub async fn judge<'a>(view: &View<'a>, facts: &Facts<'_>, rules: &Rules, links:
         url_click,
         referrer,
         requests: Vec::new(),
+        kept: None,
         skipped: Vec::new(),
         lesson,
         shared,
@@ -299,24 +302,29 @@ fn map(facts: &Facts<'_>, rules: &Rules, judged: &mut Judged<'_>) {
     let view = judged.view;
     let value = view.value(judged.edits());
     let sent_at = view.sent_at().and_then(|text| Time::parse(&text));
+    let click = judged.attribution.as_ref().and_then(Attribution::earned).cloned();
+    let subject = value.as_ref().map(|call| Subject {
+        call,
+        kind: view.kind,
+        arrival: facts.arrival,
+        sent_at,
+        visitor: facts.visitor,
+        click: click.as_ref(),
+        write_key: facts.write_key,
+        sources: &rules.sources,
+    });
     for program in Program::all(&rules.impact) {
-        let mapped = match (&value, judged.bot) {
+        let mapped = match (&subject, judged.bot) {
             (_, true) => Err(Skip::Bot),
             (None, _) => Err(Skip::Unreadable),
-            (Some(call), false) => program.map(&Subject {
-                call,
-                kind: view.kind,
-                arrival: facts.arrival,
-                sent_at,
-                visitor: facts.visitor,
-                click: judged.attribution.as_ref().and_then(Attribution::earned),
-                write_key: facts.write_key,
-                sources: &rules.sources,
-            }),
+            (Some(subject), false) => program.map(subject),
         };
         match mapped {
             Ok(request) => judged.requests.push((program.name().to_owned(), request)),
             Err(skip) => judged.skipped.push((program.name().to_owned(), skip)),
         }
+    }
+    if !judged.requests.is_empty() {
+        judged.kept = subject.map(|subject| kept::write(&subject, &rules.impact));
     }
 }

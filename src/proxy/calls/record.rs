@@ -31,6 +31,7 @@ pub struct Recorder {
 enum Fate {
     Recorded,
     Duplicate,
+    Shed,
 }
 
 impl Fate {
@@ -38,6 +39,7 @@ impl Fate {
         match appended {
             Appended::New(_) => Self::Recorded,
             Appended::Duplicate => Self::Duplicate,
+            Appended::Shed => Self::Shed,
         }
     }
 }
@@ -47,6 +49,7 @@ impl Label for Fate {
         match self {
             Self::Recorded => "recorded",
             Self::Duplicate => "duplicate",
+            Self::Shed => "shed",
         }
     }
 }
@@ -69,6 +72,14 @@ impl Named {
 pub(super) struct Recorded(HashSet<usize>);
 
 impl Recorded {
+    /// A call counts when none of its deliveries was shed: what is switched off is switched off for all of them.
+    fn of(indexes: &[usize], appended: &[Appended]) -> Self {
+        let mut recorded: HashSet<usize> = indexes.iter().copied().collect();
+        let shed = indexes.iter().zip(appended).filter(|(_, appended)| **appended == Appended::Shed);
+        shed.for_each(|(index, _)| _ = recorded.remove(index));
+        Self(recorded)
+    }
+
     /// Whether the deliveries of the call at `index` are durable.
     pub(super) fn holds(&self, index: usize) -> bool {
         self.0.contains(&index)
@@ -92,8 +103,8 @@ impl Recorder {
         let named: Vec<Named> = deliveries.iter().map(Named::of).collect();
         match timeout(RECORD_WAIT_MAX, self.outbox.append(deliveries, lessons)).await {
             Ok(Ok(appended)) => {
-                named.iter().zip(appended).for_each(|(named, appended)| self.appended(named, appended));
-                Recorded(indexes.into_iter().collect())
+                named.iter().zip(&appended).for_each(|(named, appended)| self.appended(named, *appended));
+                Recorded::of(&indexes, &appended)
             }
             Ok(Err(error)) => self.unrecorded(named.len(), &error.to_string()),
             Err(_) => self.unrecorded(named.len(), "the store takes too long"),
@@ -146,6 +157,7 @@ impl Recorder {
             anonymous: one.anonymous,
             user: one.user,
             arrival: now,
+            call: one.kept.clone(),
         }
     }
 }

@@ -1,0 +1,81 @@
+//! A delivery is put on record, unless another holds its keys or there is no room.
+
+use super::line;
+use super::sum::sum;
+use crate::clock::Time;
+use crate::store::{DeliveryId, DraftRow, Effect};
+use rusqlite::{Connection, params};
+
+/// How much the store may hold before it takes urgent deliveries only.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Room {
+    /// Deliveries that wait.
+    pub(in crate::store) waiting_max: u64,
+    /// Bytes of the database.
+    pub(in crate::store) size_max: u64,
+}
+
+pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now: Time) -> rusqlite::Result<Effect> {
+    if is_taken(c, draft, now)? {
+        return Ok(Effect::Duplicate);
+    }
+    if draft.urgency > 0 && is_full(c, room)? {
+        return Ok(Effect::Shed);
+    }
+    let due = line::join(c, draft, now)?;
+    let id = insert(c, draft, due, now)?;
+    let mut take = c.prepare_cached("INSERT OR IGNORE INTO once (key, delivery, until) VALUES (?1, ?2, ?3)")?;
+    for once in &draft.once {
+        take.execute(params![once.key, id.0, once.until.millis()])?;
+    }
+    Ok(Effect::Appended(id))
+}
+
+fn is_taken(c: &Connection, draft: &DraftRow, now: Time) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM once LEFT JOIN delivery ON delivery.id = once.delivery
+        WHERE once.key = ?1 AND once.until > ?2 AND delivery.state IS NOT 'dead')";
+    let mut holds = c.prepare_cached(sql)?;
+    for once in &draft.once {
+        if holds.query_row(params![once.key, now.millis()], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_full(c: &Connection, room: Room) -> rusqlite::Result<bool> {
+    let waiting = "SELECT ifnull(sum(count), 0) FROM tally WHERE state IN ('waiting', 'leased')";
+    let waiting: i64 = c.prepare_cached(waiting)?.query_row([], |row| row.get(0))?;
+    let bytes = "SELECT (page_count - freelist_count) * page_size
+        FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    let bytes: i64 = c.prepare_cached(bytes)?.query_row([], |row| row.get(0))?;
+    Ok(waiting.unsigned_abs() >= room.waiting_max || bytes.unsigned_abs() >= room.size_max)
+}
+
+fn insert(c: &Connection, d: &DraftRow, due: Time, now: Time) -> rusqlite::Result<DeliveryId> {
+    let sql = "INSERT INTO delivery (state, program, endpoint, urgency, ordered, behind, params, event, message_id,
+        order_id, basis, click_id, unrepeatable, anonymous, user, arrival, due, created, call, sum)
+        VALUES ('waiting', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+    let id = c.prepare_cached(sql)?.insert(params![
+        d.program,
+        d.endpoint,
+        d.urgency,
+        d.ordered,
+        due > now,
+        d.params,
+        d.event,
+        d.message_id,
+        d.order_id,
+        d.basis,
+        d.click_id,
+        d.unrepeatable,
+        d.anonymous,
+        d.user,
+        d.arrival.millis(),
+        due.millis(),
+        now.millis(),
+        d.call,
+        sum(d),
+    ])?;
+    Ok(DeliveryId(id))
+}

@@ -1,0 +1,32 @@
+//! What has had its time goes.
+
+use super::end::remove;
+use crate::clock::Time;
+use rusqlite::{Connection, params};
+use std::time::Duration;
+
+/// How long what has ended stays on record.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Kept {
+    /// What was made.
+    pub(in crate::store) delivered: Duration,
+    /// What was given up.
+    pub(in crate::store) dead: Duration,
+}
+
+/// Removes at most `limit` of each kind of what has had its time; whether there may be more.
+pub(in crate::store) fn sweep(c: &Connection, kept: Kept, now: Time, limit: u32) -> rusqlite::Result<bool> {
+    let sql = "DELETE FROM once WHERE (key, delivery) IN (SELECT key, delivery FROM once WHERE until <= ?1 LIMIT ?2)";
+    let mut more = c.prepare_cached(sql)?.execute(params![now.millis(), limit])? == limit as usize;
+    // The keys of a delivery that was made outlive it; those of a dead letter are free, and go with it.
+    let made = now.minus(kept.delivered).millis();
+    let sql = "DELETE FROM delivery WHERE id IN
+        (SELECT id FROM delivery WHERE ended IS NOT NULL AND state = 'delivered' AND ended <= ?1 LIMIT ?2)";
+    more |= c.prepare_cached(sql)?.execute(params![made, limit])? == limit as usize;
+    let dead = now.minus(kept.dead).millis();
+    let sql = "SELECT id FROM delivery WHERE ended IS NOT NULL AND state = 'dead' AND ended <= ?1 LIMIT ?2";
+    let ids: Vec<i64> =
+        c.prepare_cached(sql)?.query_map(params![dead, limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    more |= remove(c, &ids)? == limit as usize;
+    Ok(more)
+}
