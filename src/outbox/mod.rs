@@ -12,9 +12,11 @@
 //! * Of all deliveries that share a once key, one at a time is not dead.
 //! * What must not be sent twice becomes a dead letter when the attempt is cut short.
 
+pub mod forwards;
 mod once;
 
 pub use crate::store::{Cap, DeliveryFilter as Filter, DeliveryId, Depth, Lane, State, Touched};
+pub use forwards::{Backlog, Forwards, Kept, Missed};
 pub use once::OnceKey;
 
 use crate::clock::{Clock, Time};

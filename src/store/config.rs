@@ -1,6 +1,7 @@
 //! The `[store]` section.
 
 use crate::fault::{Section, form};
+use crate::secret::Secret;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,12 +19,28 @@ pub struct Config {
     pub waiting_max: u64,
     /// How large the database may get before page loads are not taken any more, in bytes. Default: 20 GiB.
     pub size_max: u64,
+    /// The key that encrypts envelopes which wait for Segment (AES-256-GCM), 64 hexadecimal digits. Default: none.
+    pub key: Option<Secret>,
+    /// What becomes of a call whose deliveries cannot be recorded. Default: it passes.
+    pub on_store_failure: OnFailure,
+}
+
+/// What becomes of a call whose deliveries the store does not take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It goes on to Segment, whose own destination stays on for it.
+    #[default]
+    Pass,
+    /// It is answered 503 with `Retry-After`: its SDK tries again later.
+    Refuse,
 }
 
 /// The store's folder by default.
 const PATH: &str = "data";
 /// Long enough to find out what went out for an order that somebody asks about.
 const KEEP_DELIVERED: Duration = Duration::from_secs(7 * 86_400);
+/// 256 bits.
+const KEY_DIGITS: usize = 64;
 /// A quarter: commissions are settled by the month, and corrected in the next.
 const KEEP_DEAD: Duration = Duration::from_secs(90 * 86_400);
 /// Days of a large shop's page loads.
@@ -40,6 +57,8 @@ impl Config {
             keep_dead: KEEP_DEAD,
             waiting_max: WAITING_MAX,
             size_max: SIZE_MAX,
+            key: None,
+            on_store_failure: OnFailure::default(),
         }
     }
 
@@ -52,6 +71,21 @@ impl Config {
             keep_dead: section.value("keep_dead", &form::DURATION).unwrap_or(KEEP_DEAD),
             waiting_max: section.count("waiting_max", 1..=u32::MAX).map_or(WAITING_MAX, u64::from),
             size_max: section.value("size_max", &form::SIZE).unwrap_or(SIZE_MAX),
+            key: key(section),
+            on_store_failure: section
+                .choice("on_store_failure", &[("pass", OnFailure::Pass), ("refuse", OnFailure::Refuse)])
+                .unwrap_or_default(),
         }
     }
+}
+
+fn key(section: &mut Section<'_>) -> Option<Secret> {
+    let key = section.secret("key")?;
+    if key.reveal().len() != KEY_DIGITS || !key.reveal().bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        section.complain(
+            format!("`key` of [store] is not {KEY_DIGITS} hexadecimal digits"),
+            "make one with `openssl rand -hex 32`, and keep it in a file or in the environment",
+        );
+    }
+    Some(key)
 }

@@ -13,6 +13,7 @@
 mod browse;
 pub mod config;
 mod deliveries;
+mod forwards;
 mod health;
 mod open;
 mod people;
@@ -21,13 +22,13 @@ mod rows;
 mod schema;
 mod writer;
 
-pub use config::Config;
+pub use config::{Config, OnFailure};
 pub use health::{Health, Stats};
 pub use open::OpenError;
 pub use reader::ReadError;
 pub use rows::{
-    Cap, Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, Hash, Keep, Lane,
-    LinkRow, OnceRow, PersonKey, PersonRow, State, Touched,
+    Cap, Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, ForwardRow, Hash, Keep,
+    Lane, LinkRow, NewForward, OnceRow, PersonKey, PersonRow, State, Touched,
 };
 
 use crate::clock::Clock;

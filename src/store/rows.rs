@@ -105,6 +105,36 @@ pub enum Change {
         /// Which.
         id: DeliveryId,
     },
+    /// A request that its target missed is kept, until it can be sent on.
+    Keep(Box<NewForward>),
+    /// A kept request was taken by its target.
+    Taken {
+        /// Which.
+        id: i64,
+    },
+    /// A kept request is tried again.
+    Forward {
+        /// Which.
+        id: i64,
+        /// Whether all others go before it now.
+        behind: bool,
+    },
+    /// A kept request is given up.
+    Refused {
+        /// Which.
+        id: i64,
+        /// Why.
+        reason: String,
+    },
+    /// A kept request goes on without some people.
+    Rewrite {
+        /// Which.
+        id: i64,
+        /// What it is from now.
+        record: Vec<u8>,
+        /// Who is not in it any more.
+        gone: Vec<Hash>,
+    },
 }
 
 /// What a change did.
@@ -118,6 +148,8 @@ pub enum Effect {
     Duplicate,
     /// The store holds as much as it may, and this one can be done without.
     Shed,
+    /// The request is kept, under this number.
+    Kept(i64),
     /// These deliveries are leased.
     Leased(Vec<DeliveryRow>),
     /// What became of a single delivery.
@@ -251,6 +283,28 @@ pub struct DraftRow {
     pub arrival: Time,
     /// What it was made from, to make it again.
     pub call: Option<String>,
+}
+
+/// A request that its target missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewForward {
+    /// The request, as whoever keeps it writes it down.
+    pub record: Vec<u8>,
+    /// When it arrived.
+    pub arrival: Time,
+    /// Whose calls it holds; not read back.
+    pub people: Vec<Hash>,
+}
+
+/// A kept request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardRow {
+    /// Its number: never used twice.
+    pub id: i64,
+    /// The request.
+    pub request: NewForward,
+    /// How often it was sent in vain.
+    pub attempts: u32,
 }
 
 /// A key that only one delivery holds.

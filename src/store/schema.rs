@@ -6,7 +6,7 @@ use rusqlite::Connection;
 const APPLICATION: i64 = 0x5345_4c56;
 
 /// One step for each format, in order. A step, once released, is never changed.
-const STEPS: [&str; 2] = [FIRST, SECOND];
+const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// The newest format.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -85,6 +85,19 @@ END;
 CREATE TRIGGER delivery_removed AFTER DELETE ON delivery BEGIN
   UPDATE tally SET count = count - 1 WHERE (program, endpoint, state) = (old.program, old.endpoint, old.state);
 END;
+";
+
+/// Requests that their target missed, and whose calls they hold.
+const THIRD: &str = "
+CREATE TABLE forward (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, place INTEGER NOT NULL, record BLOB NOT NULL, arrival INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, ended INTEGER, reason TEXT
+);
+CREATE INDEX forward_place ON forward (place);
+CREATE INDEX forward_turn ON forward (place) WHERE ended IS NULL;
+CREATE INDEX forward_ended ON forward (ended) WHERE ended IS NOT NULL;
+CREATE TABLE forward_person (person BLOB NOT NULL, forward INTEGER NOT NULL, PRIMARY KEY (person, forward)) WITHOUT ROWID;
+CREATE INDEX forward_person_forward ON forward_person (forward);
 ";
 
 /// What is wrong with a database file.

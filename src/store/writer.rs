@@ -2,7 +2,7 @@
 
 use super::deliveries::{Kept, Room};
 use super::health::Watch;
-use super::{Change, CommitError, Config, Effect, deliveries, people};
+use super::{Change, CommitError, Config, Effect, deliveries, forwards, people};
 use crate::clock::{Clock, Time};
 use rusqlite::{Connection, ErrorCode};
 use std::fs::File;
@@ -178,8 +178,9 @@ fn sweep(connection: &Connection, kept: Kept, now: Time) -> rusqlite::Result<boo
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let people = people::sweep(connection, now, SWEEP_ROWS)?;
     let deliveries = deliveries::sweep(connection, kept, now, SWEEP_ROWS)?;
+    let forwards = forwards::sweep(connection, kept.dead, now, SWEEP_ROWS)?;
     connection.execute_batch("COMMIT")?;
-    Ok(people || deliveries)
+    Ok(people || deliveries || forwards)
 }
 
 /// All batches in one transaction. The outer error is the transaction's, the inner ones are the batches' own.
@@ -235,6 +236,11 @@ fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rus
         Change::Dead { id, reason, detail } => deliveries::dead(connection, *id, reason, detail, now),
         Change::Retry { id } => deliveries::retry(connection, *id, now),
         Change::Drop { id } => deliveries::give_up(connection, *id, now),
+        Change::Keep(new) => forwards::keep(connection, new, room.is_large(connection)?),
+        Change::Taken { id } => forwards::taken(connection, *id),
+        Change::Forward { id, behind } => forwards::again(connection, *id, *behind),
+        Change::Refused { id, reason } => forwards::dead(connection, *id, reason, now),
+        Change::Rewrite { id, record, gone } => forwards::rewrite(connection, *id, record, gone),
     }
 }
 

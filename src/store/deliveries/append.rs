@@ -15,11 +15,27 @@ pub(in crate::store) struct Room {
     pub(in crate::store) size_max: u64,
 }
 
+impl Room {
+    /// Whether the database is as large as it may get.
+    pub(in crate::store) fn is_large(self, c: &Connection) -> rusqlite::Result<bool> {
+        let sql = "SELECT (page_count - freelist_count) * page_size
+            FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+        let bytes: i64 = c.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(bytes.unsigned_abs() >= self.size_max)
+    }
+
+    fn is_full(self, c: &Connection) -> rusqlite::Result<bool> {
+        let sql = "SELECT ifnull(sum(count), 0) FROM tally WHERE state IN ('waiting', 'leased')";
+        let waiting: i64 = c.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(waiting.unsigned_abs() >= self.waiting_max || self.is_large(c)?)
+    }
+}
+
 pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now: Time) -> rusqlite::Result<Effect> {
     if is_taken(c, draft, now)? {
         return Ok(Effect::Duplicate);
     }
-    if draft.urgency > 0 && is_full(c, room)? {
+    if draft.urgency > 0 && room.is_full(c)? {
         return Ok(Effect::Shed);
     }
     let due = line::join(c, draft, now)?;
@@ -41,15 +57,6 @@ fn is_taken(c: &Connection, draft: &DraftRow, now: Time) -> rusqlite::Result<boo
         }
     }
     Ok(false)
-}
-
-fn is_full(c: &Connection, room: Room) -> rusqlite::Result<bool> {
-    let waiting = "SELECT ifnull(sum(count), 0) FROM tally WHERE state IN ('waiting', 'leased')";
-    let waiting: i64 = c.prepare_cached(waiting)?.query_row([], |row| row.get(0))?;
-    let bytes = "SELECT (page_count - freelist_count) * page_size
-        FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
-    let bytes: i64 = c.prepare_cached(bytes)?.query_row([], |row| row.get(0))?;
-    Ok(waiting.unsigned_abs() >= room.waiting_max || bytes.unsigned_abs() >= room.size_max)
 }
 
 fn insert(c: &Connection, d: &DraftRow, due: Time, now: Time) -> rusqlite::Result<DeliveryId> {

@@ -1,0 +1,201 @@
+//! Requests that Segment missed: kept until it takes them, in the order in which they came.
+//!
+//! # Invariants
+//!
+//! * What [`Forwards::keep`] answered with [`Kept::Stored`] is sent on, or stays on record with the reason why not.
+//! * No Authorization but a write key's is ever in a record.
+
+mod seal;
+
+use crate::clock::Time;
+use crate::secret::Secret;
+use crate::store::{Change, CommitError, Effect, ForwardRow, NewForward, PersonKey, ReadError, Store};
+use bytes::Bytes;
+use seal::Key;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// A request that Segment missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// The method.
+    pub method: String,
+    /// Path and query, as Segment sees them.
+    pub path: String,
+    /// The fields that go with it.
+    pub fields: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+    /// When it arrived.
+    pub arrival: Time,
+    /// Whose calls it holds.
+    pub people: Vec<PersonKey>,
+}
+
+/// A missed request on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its number.
+    pub id: i64,
+    /// The request; its people are not read back.
+    pub missed: Missed,
+    /// How often it was sent in vain.
+    pub attempts: u32,
+}
+
+/// What became of a request that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is on the disk.
+    Stored,
+    /// It is not: the store holds as much as it may.
+    Full,
+}
+
+/// How many missed requests there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Those that wait.
+    pub waiting: u64,
+    /// Those that were given up.
+    pub dead: u64,
+    /// When the first of those that wait arrived.
+    pub oldest: Option<Time>,
+}
+
+/// The head of a record; the body follows it.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    method: String,
+    path: String,
+    fields: Vec<(String, String)>,
+}
+
+/// The missed requests; clones share them.
+#[derive(Clone)]
+pub struct Forwards {
+    store: Store,
+    key: Option<Arc<Key>>,
+    news: Arc<Notify>,
+}
+
+impl Forwards {
+    /// Those of a store. `key` (64 hexadecimal digits) seals them on the disk.
+    pub fn new(store: Store, key: Option<&Secret>) -> Self {
+        let key = key.and_then(|key| Key::from_hex(key.reveal())).map(Arc::new);
+        Self { store, key, news: Arc::default() }
+    }
+
+    /// Puts a request on the disk, and wakes whoever sends them on.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; then nothing was kept.
+    pub async fn keep(&self, missed: Missed) -> Result<Kept, CommitError> {
+        let people = missed.people.iter().map(|person| person.0).collect();
+        let arrival = missed.arrival;
+        let new = NewForward { record: self.record(missed)?, arrival, people };
+        let effects = self.store.commit(vec![Change::Keep(Box::new(new))]).await?;
+        if effects != [Effect::Shed] {
+            self.news.notify_one();
+            return Ok(Kept::Stored);
+        }
+        Ok(Kept::Full)
+    }
+
+    /// The request whose turn it is; one that cannot be read is given up.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn next(&self) -> Result<Option<Waiting>, ReadError> {
+        while let Some(row) = self.store.next_forward().await? {
+            let id = row.id;
+            if let Some(waiting) = self.readable(row) {
+                return Ok(Some(waiting));
+            }
+            tracing::error!(id, "a kept envelope cannot be read: it is damaged, or [store] key is another one now");
+            self.refuse(id, "unreadable").await.map_err(|error| ReadError(error.to_string()))?;
+        }
+        Ok(None)
+    }
+
+    /// Segment took it: it goes.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; then it is sent once more.
+    pub async fn taken(&self, id: i64) -> Result<(), CommitError> {
+        self.store.commit(vec![Change::Taken { id }]).await.map(drop)
+    }
+
+    /// It is sent again; `behind` all others if need be.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; its place is as before.
+    pub async fn again(&self, id: i64, behind: bool) -> Result<(), CommitError> {
+        self.store.commit(vec![Change::Forward { id, behind }]).await.map(drop)
+    }
+
+    /// It is given up, and stays on record.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; it waits as before.
+    pub async fn refuse(&self, id: i64, reason: &str) -> Result<(), CommitError> {
+        self.store.commit(vec![Change::Refused { id, reason: reason.to_owned() }]).await.map(drop)
+    }
+
+    /// How many there are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn backlog(&self) -> Result<Backlog, ReadError> {
+        let (waiting, dead, oldest) = self.store.forwards_depth().await?;
+        Ok(Backlog { waiting, dead, oldest })
+    }
+
+    /// Those that hold a call of one of these people, given up or not.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn of(&self, people: &[PersonKey]) -> Result<Vec<Waiting>, ReadError> {
+        let rows = self.store.forwards_of(people.iter().map(|person| person.0).collect()).await?;
+        Ok(rows.into_iter().filter_map(|row| self.readable(row)).collect())
+    }
+
+    /// Puts another request, from which these people are gone, in the place of one.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; it is as before.
+    pub async fn rewrite(&self, id: i64, missed: Missed, gone: &[PersonKey]) -> Result<(), CommitError> {
+        let gone = gone.iter().map(|person| person.0).collect();
+        let record = self.record(missed)?;
+        self.store.commit(vec![Change::Rewrite { id, record, gone }]).await.map(drop)
+    }
+
+    /// Until one is kept.
+    pub async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    fn record(&self, missed: Missed) -> Result<Vec<u8>, CommitError> {
+        let head = Head { method: missed.method, path: missed.path, fields: missed.fields };
+        let mut plain = serde_json::to_vec(&head).unwrap_or_default();
+        plain.push(b'\n');
+        plain.extend_from_slice(&missed.body);
+        seal::seal(plain, self.key.as_deref())
+            .ok_or_else(|| CommitError::Failed("the system gives no random numbers to encrypt with".to_owned()))
+    }
+
+    fn readable(&self, row: ForwardRow) -> Option<Waiting> {
+        let plain = seal::open(&row.request.record, self.key.as_deref())?;
+        // JSON has no line breaks of its own.
+        let end = memchr::memchr(b'\n', &plain)?;
+        let (head, body) = plain.split_at(end);
+        let Head { method, path, fields } = serde_json::from_slice(head).ok()?;
+        let body = Bytes::copy_from_slice(body.get(1..)?);
+        let missed = Missed { method, path, fields, body, arrival: row.request.arrival, people: Vec::new() };
+        Some(Waiting { id: row.id, missed, attempts: row.attempts })
+    }
+}
+
+#[cfg(test)]
+mod tests;

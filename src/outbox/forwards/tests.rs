@@ -1,0 +1,91 @@
+use super::*;
+use crate::clock::Clock;
+use crate::store;
+use std::path::Path;
+use std::time::Duration;
+
+const START: Time = Time::from_seconds(1_800_000_000);
+
+fn open(folder: &Path, key: Option<&str>) -> Forwards {
+    let store = Store::open(&store::Config::at(folder), Clock::manual(START)).unwrap();
+    Forwards::new(store, key.map(Secret::new).as_ref())
+}
+
+fn missed(body: &str) -> Missed {
+    Missed {
+        method: "POST".to_owned(),
+        path: "/v1/t?a=\n".to_owned(),
+        fields: vec![("content-type".to_owned(), "text/plain".to_owned())],
+        body: Bytes::from(body.to_owned()),
+        arrival: START,
+        people: vec![PersonKey([1; 32])],
+    }
+}
+
+async fn next_body(forwards: &Forwards) -> Option<String> {
+    forwards.next().await.unwrap().map(|waiting| String::from_utf8(waiting.missed.body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn they_go_out_in_order_and_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut forwards = open(folder.path(), None);
+    for body in ["one\n", "two", "six"] {
+        assert_eq!(forwards.keep(missed(body)).await.unwrap(), Kept::Stored);
+    }
+    forwards.news().await;
+    forwards.store.close().await;
+    forwards = open(folder.path(), None);
+    let first = forwards.next().await.unwrap().unwrap();
+    assert_eq!((&first.missed, first.attempts), (&Missed { people: vec![], ..missed("one\n") }, 0));
+    forwards.again(first.id, false).await.unwrap();
+    assert_eq!(forwards.next().await.unwrap().unwrap().attempts, 1);
+    forwards.again(first.id, true).await.unwrap();
+    assert_eq!(next_body(&forwards).await.as_deref(), Some("two"));
+    forwards.taken(2).await.unwrap();
+    forwards.refuse(3, "400").await.unwrap();
+    assert_eq!(next_body(&forwards).await.as_deref(), Some("one\n"));
+    let backlog = Backlog { waiting: 1, dead: 1, oldest: Some(START) };
+    assert_eq!(forwards.backlog().await.unwrap(), backlog);
+}
+
+#[tokio::test]
+async fn a_key_keeps_them_from_the_eyes_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, other) = ("a1".repeat(32), "b2".repeat(32));
+    let forwards = open(folder.path(), Some(&key));
+    forwards.keep(missed("a secret body")).await.unwrap();
+    assert_eq!(next_body(&forwards).await.as_deref(), Some("a secret body"));
+    forwards.store.close().await;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(6).any(|part| part == b"secret" || part == b"/v1/t?"));
+    }
+    let forwards = open(folder.path(), Some(&other));
+    assert_eq!(next_body(&forwards).await, None, "it is set aside, and holds nobody up");
+    assert_eq!(forwards.backlog().await.unwrap().dead, 1);
+}
+
+#[tokio::test]
+async fn people_are_found_and_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let forwards = open(folder.path(), None);
+    let (one, other) = (PersonKey([1; 32]), PersonKey([2; 32]));
+    forwards.keep(Missed { people: vec![one, other], ..missed("both") }).await.unwrap();
+    forwards.keep(Missed { people: vec![], ..missed("nobody") }).await.unwrap();
+    assert_eq!(forwards.of(&[one, other]).await.unwrap().len(), 1);
+    forwards.rewrite(1, missed("other"), &[one]).await.unwrap();
+    assert!(forwards.of(&[one]).await.unwrap().is_empty());
+    assert_eq!(forwards.of(&[other]).await.unwrap()[0].missed.body, "other");
+}
+
+#[tokio::test]
+async fn a_store_that_is_full_takes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = store::Config { size_max: 1, ..store::Config::at(folder.path()) };
+    let forwards = Forwards::new(Store::open(&config, Clock::manual(START)).unwrap(), None);
+    assert_eq!(forwards.keep(missed("x")).await.unwrap(), Kept::Full);
+    let unavailable = Forwards::new(Store::unavailable("no disk", Clock::manual(START)), None);
+    assert!(unavailable.keep(missed("x")).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(1), unavailable.news()).await.is_err());
+}

@@ -1,0 +1,133 @@
+//! Requests that their target missed: kept in order until it takes them.
+
+use super::{Effect, ForwardRow, Hash, NewForward, ReadError, Store, Touched};
+use crate::clock::Time;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
+
+const COLUMNS: &str = "id, record, arrival, attempts";
+
+/// Puts a request at the end of the queue.
+pub(super) fn keep(c: &Connection, new: &NewForward, is_full: bool) -> rusqlite::Result<Effect> {
+    if is_full {
+        return Ok(Effect::Shed);
+    }
+    let sql = "INSERT INTO forward (place, record, arrival)
+        VALUES ((SELECT ifnull(max(place), 0) + 1 FROM forward), ?1, ?2)";
+    let id = c.prepare_cached(sql)?.insert(params![new.record, new.arrival.millis()])?;
+    let mut known = c.prepare_cached("INSERT OR IGNORE INTO forward_person (person, forward) VALUES (?1, ?2)")?;
+    for person in &new.people {
+        known.execute(params![person, id])?;
+    }
+    Ok(Effect::Kept(id))
+}
+
+/// It was taken: nothing of it stays.
+pub(super) fn taken(c: &Connection, id: i64) -> rusqlite::Result<Effect> {
+    c.prepare_cached("DELETE FROM forward_person WHERE forward = ?1")?.execute([id])?;
+    let gone = c.prepare_cached("DELETE FROM forward WHERE id = ?1")?.execute([id])?;
+    Ok(touched(gone))
+}
+
+/// It is tried again, in its place or, with `behind`, after all others.
+pub(super) fn again(c: &Connection, id: i64, behind: bool) -> rusqlite::Result<Effect> {
+    let sql = "UPDATE forward SET attempts = iif(?2, 0, attempts + 1),
+        place = iif(?2, (SELECT max(place) + 1 FROM forward), place) WHERE id = ?1 AND ended IS NULL";
+    Ok(touched(c.prepare_cached(sql)?.execute(params![id, behind])?))
+}
+
+/// It was refused or is too old: it stays for people to look at.
+pub(super) fn dead(c: &Connection, id: i64, reason: &str, now: Time) -> rusqlite::Result<Effect> {
+    let sql = "UPDATE forward SET ended = ?2, reason = ?3 WHERE id = ?1 AND ended IS NULL";
+    Ok(touched(c.prepare_cached(sql)?.execute(params![id, now.millis(), reason])?))
+}
+
+/// Another record in the place of one that held somebody who is forgotten.
+pub(super) fn rewrite(c: &Connection, id: i64, record: &[u8], gone: &[Hash]) -> rusqlite::Result<Effect> {
+    let mut forget = c.prepare_cached("DELETE FROM forward_person WHERE forward = ?1 AND person = ?2")?;
+    for person in gone {
+        forget.execute(params![id, person])?;
+    }
+    Ok(touched(c.prepare_cached("UPDATE forward SET record = ?2 WHERE id = ?1")?.execute(params![id, record])?))
+}
+
+fn touched(rows: usize) -> Effect {
+    Effect::Touched(if rows > 0 { Touched::Done } else { Touched::NotFound })
+}
+
+/// Removes at most `limit` that were given up long ago; whether there may be more.
+pub(super) fn sweep(c: &Connection, kept: Duration, now: Time, limit: u32) -> rusqlite::Result<bool> {
+    let sql = "SELECT id FROM forward WHERE ended IS NOT NULL AND ended <= ?1 LIMIT ?2";
+    let ids: Vec<i64> = c
+        .prepare_cached(sql)?
+        .query_map(params![now.minus(kept).millis(), limit], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in &ids {
+        taken(c, *id)?;
+    }
+    Ok(ids.len() == limit as usize)
+}
+
+impl Store {
+    /// The request whose turn it is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn next_forward(&self) -> Result<Option<ForwardRow>, ReadError> {
+        let read = |c: &Connection| {
+            let sql = format!("SELECT {COLUMNS} FROM forward WHERE ended IS NULL ORDER BY place LIMIT 1");
+            c.prepare_cached(&sql)?.query_row([], read_row).optional()
+        };
+        self.readers()?.read(read).await
+    }
+
+    /// How many requests wait, how many were given up, and when the oldest that waits arrived.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn forwards_depth(&self) -> Result<(u64, u64, Option<Time>), ReadError> {
+        let read = |c: &Connection| {
+            let count = |sql: &str| -> rusqlite::Result<i64> { c.prepare_cached(sql)?.query_row([], |row| row.get(0)) };
+            let waiting = count("SELECT count(*) FROM forward WHERE ended IS NULL")?;
+            let dead = count("SELECT count(*) FROM forward WHERE ended IS NOT NULL")?;
+            let oldest: Option<i64> = c
+                .prepare_cached("SELECT arrival FROM forward WHERE ended IS NULL ORDER BY place LIMIT 1")?
+                .query_row([], |row| row.get(0))
+                .optional()?;
+            Ok((waiting.unsigned_abs(), dead.unsigned_abs(), oldest.map(Time::from_millis)))
+        };
+        self.readers()?.read(read).await
+    }
+
+    /// The requests that hold something of these people.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn forwards_of(&self, people: Vec<Hash>) -> Result<Vec<ForwardRow>, ReadError> {
+        let read = move |c: &Connection| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM forward WHERE id IN (SELECT forward FROM forward_person WHERE person = ?1)"
+            );
+            let mut statement = c.prepare_cached(&sql)?;
+            let mut rows: Vec<ForwardRow> = Vec::new();
+            for person in &people {
+                for row in statement.query_map([person], read_row)? {
+                    let row = row?;
+                    if !rows.iter().any(|known| known.id == row.id) {
+                        rows.push(row);
+                    }
+                }
+            }
+            Ok(rows)
+        };
+        self.readers()?.read(read).await
+    }
+}
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<ForwardRow> {
+    Ok(ForwardRow {
+        id: row.get(0)?,
+        request: NewForward { record: row.get(1)?, arrival: Time::from_millis(row.get(2)?), people: Vec::new() },
+        attempts: row.get(3)?,
+    })
+}
