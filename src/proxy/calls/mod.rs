@@ -190,6 +190,12 @@ impl Calls {
         for view in envelope.calls() {
             let one = judge(&view, &facts, &self.shared.rules, Some(&self.shared.links)).await;
             self.shared.metrics.call(one.view.kind, one.basis());
+            if let Some(Err(kept)) = &one.referrer {
+                self.shared.metrics.call_untouched(*kept);
+            }
+            if one.shared {
+                self.shared.metrics.call_of_shared_id();
+            }
             judged.push(one);
         }
         judged
