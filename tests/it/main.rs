@@ -11,9 +11,12 @@
 
 mod harness;
 
+mod calls;
 mod capacity;
+mod envelopes;
 mod framing;
 mod journey;
+mod paths;
 mod sdk;
 mod site;
 mod stop;
