@@ -60,6 +60,13 @@ impl Spliced<'_> {
         (!edits.is_empty()).then(|| splice::apply(text, splice::whole(text), &edits))
     }
 
+    /// Counts what is delivered here of an envelope in which nothing had to be, or could be, switched off.
+    pub(super) fn count_unswitched(&self, recorded: &Recorded) {
+        for (_, one) in self.judged.iter().enumerate().filter(|(index, _)| recorded.holds(*index)) {
+            self.metrics.envelope(&suppress(&one.view, &self.rules.names));
+        }
+    }
+
     /// The edits that switch the network's own destination off for a call, if there is room for them.
     fn switched_off(&self, one: &Judged<'_>, room: usize) -> Vec<Edit> {
         let suppression = match suppress(&one.view, &self.rules.names) {
