@@ -30,6 +30,7 @@ pub struct Metrics {
     clicks: Counts<1>,
     calls: Counts<2>,
     calls_untouched: Counts<1>,
+    calls_of_shared_ids: Counter,
     envelopes: Counts<1>,
     deliveries: Counts<3>,
     unrecorded: Counter,
@@ -96,6 +97,11 @@ impl Metrics {
                 "calls_untouched",
                 "Segment calls that went on as they came though they had a click",
             ),
+            calls_of_shared_ids: register(
+                &mut registry,
+                "calls_of_shared_ids",
+                "Segment calls with an id that is too widely shared to be attributed by",
+            ),
             envelopes: register(&mut registry, "envelopes", "Envelopes of Segment calls, by what became of them"),
             deliveries: register(&mut registry, "deliveries", "What became of deliveries, by program and endpoint"),
             unrecorded: register(&mut registry, "unrecorded", "Deliveries that the store did not take in time"),
@@ -149,6 +155,11 @@ impl Metrics {
     /// A call that has a click went on as it came.
     pub fn call_untouched(&self, reason: impl Label) {
         self.calls_untouched.get_or_create(&[("reason", reason.label().into())]).inc();
+    }
+
+    /// A call has an id that is joined to too many others: nothing was attributed by it.
+    pub fn call_of_shared_id(&self) {
+        self.calls_of_shared_ids.inc();
     }
 
     /// An envelope was dealt with.
@@ -307,6 +318,7 @@ mod tests {
         metrics.call(Route::Site, Some(Route::Admin));
         metrics.call(Route::Site, None::<Route>);
         metrics.call_untouched(Route::Segment);
+        metrics.call_of_shared_id();
         metrics.envelope(Route::Segment);
         metrics.delivery("u\"s", Route::Site, Route::Admin);
         metrics.unrecorded(3);
@@ -318,6 +330,7 @@ mod tests {
             "selvedge_calls_total{type=\"site\",basis=\"admin\"} 1",
             "selvedge_calls_total{type=\"site\",basis=\"none\"} 1",
             "selvedge_calls_untouched_total{reason=\"segment\"} 1",
+            "selvedge_calls_of_shared_ids_total 1",
             "selvedge_envelopes_total{outcome=\"segment\"} 1",
             "selvedge_deliveries_total{program=\"u\\\"s\",endpoint=\"site\",outcome=\"admin\"} 1",
             "selvedge_unrecorded_total 3",

@@ -1,39 +1,11 @@
 //! From the click to impact.com: the real program between stand-ins that speak the documented protocols.
 
-use crate::harness::{Edge, Origin, answers, soon};
+use crate::harness::{Stage, soon};
 use crate::sdk::{Sdk, drive};
-use selvedge::demo::{Answer, Impact, Segment};
+use selvedge::demo::Answer;
 use serde_json::{Value, json};
 
 const DOCUMENT: &[&str] = &["Accept: text/html", "Sec-Fetch-Dest: document", "User-Agent: Mozilla/5.0"];
-
-struct Stage {
-    edge: Edge,
-    segment: Segment,
-    impact: Impact,
-    _origin: Origin,
-}
-
-impl Stage {
-    async fn set() -> Self {
-        let origin = Origin::start(answers("200 OK", &["Cache-Control: public, max-age=60"], "hello")).await;
-        let (segment, impact) = (Segment::start().await.unwrap(), Impact::start().await.unwrap());
-        let edge = Edge::between(&origin, &segment.url(), &impact.url()).run().await;
-        Self { edge, segment, impact, _origin: origin }
-    }
-
-    /// Posts `body` as a server-side SDK does; the status of the answer.
-    async fn post(&self, path: &str, lines: &str, body: &str) -> u16 {
-        let length = body.len();
-        let request =
-            format!("POST {path} HTTP/1.1\r\nHost: shop.example\r\n{lines}Content-Length: {length}\r\n\r\n{body}");
-        self.edge.send(request).await.status()
-    }
-
-    async fn track(&self, call: Value) -> u16 {
-        self.post("/cdp/v1/track", "Content-Type: application/json\r\n", &call.to_string()).await
-    }
-}
 
 fn order(message: &str, order: &str, person: (&str, &str)) -> Value {
     json!({"type": "track", "event": "Order Completed", "messageId": message, person.0: person.1, "writeKey": "k",
@@ -89,9 +61,9 @@ async fn a_browser_call_gets_the_referrer_and_nothing_else_changes() {
 async fn a_server_side_order_finds_its_click_by_either_id_and_survives_kill_9() {
     let mut stage = Stage::set().await;
     let page = json!({"type": "page", "anonymousId": "a-1", "messageId": "p", "context": {"page": {"url": "http://shop.example/?im_ref=abc"}}});
-    assert_eq!(stage.post("/cdp/v1/page", "", &page.to_string()).await, 200);
+    assert_eq!(stage.post("/cdp/v1/page", "", page.to_string()).await, 200);
     let identify = json!({"type": "identify", "anonymousId": "a-1", "userId": "customer-1", "messageId": "i"});
-    assert_eq!(stage.post("/cdp/v1/identify/", "", &identify.to_string()).await, 200);
+    assert_eq!(stage.post("/cdp/v1/identify/", "", identify.to_string()).await, 200);
     stage.impact.conversions_script().next(Answer::status(503)).next(Answer::status(503));
     assert_eq!(stage.track(order("m1", "o1", ("userId", "customer-1"))).await, 200);
     assert_eq!(stage.track(order("m2", "o2", ("anonymousId", "a-1"))).await, 200);
@@ -158,7 +130,7 @@ async fn real_sdks_have_their_orders_enriched_forwarded_and_delivered() {
         let stage = Stage::set().await;
         let page = json!({"type": "page", "anonymousId": "anonymous-1001", "userId": "customer-1001", "messageId": "p",
             "context": {"page": {"search": "?im_ref=abc"}}});
-        assert_eq!(stage.post("/cdp/v1/page", "", &page.to_string()).await, 200);
+        assert_eq!(stage.post("/cdp/v1/page", "", page.to_string()).await, 200);
         let front = format!("http://{}", stage.edge.address());
         let Some(output) = drive(sdk, &front, "/cdp").await else { continue };
         assert!(output.status.success(), "{sdk:?}: {}", String::from_utf8_lossy(&output.stderr));

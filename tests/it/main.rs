@@ -11,10 +11,17 @@
 
 mod harness;
 
+mod calls;
 mod capacity;
+mod cors;
+mod envelopes;
+mod evidence;
 mod framing;
 mod journey;
+mod paths;
+mod pixel;
 mod sdk;
 mod site;
 mod stop;
 mod streams;
+mod suppression;

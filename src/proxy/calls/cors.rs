@@ -27,7 +27,7 @@ pub(super) fn answer(request: &HeaderMap, host: &str, listed: &[String], respons
     }
 }
 
-/// What a preflight's answer says beside [`answer`].
+/// What a preflight's answer says beside [`answer`], which goes first: it drops all that was said before.
 pub(super) fn preflight(response: &mut HeaderMap) {
     response.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     response.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);

@@ -20,6 +20,7 @@ use crate::attribution::wins;
 use crate::click::cookie::{self, Carried, Scope};
 use crate::clock::Time;
 use crate::proxy::body::Body;
+use crate::proxy::cacheable::make_private;
 use crate::proxy::headers;
 use crate::proxy::shared::Shared;
 use crate::proxy::stopwatch::Stopwatch;
@@ -80,14 +81,18 @@ impl Calls {
             .get(ORIGIN)
             .map(|origin| HeaderMap::from_iter([(ORIGIN, origin.clone())]))
             .unwrap_or_default();
+        let is_preflight = *request.method() == Method::OPTIONS;
         let mut response = match (request.method(), endpoint) {
-            (&Method::OPTIONS, _) => preflight(),
+            (&Method::OPTIONS, _) => answer::success(),
             (&Method::POST, Endpoint::Calls(expect)) => self.calls(request, expect, path, caller, watch).await?,
             (&Method::GET, Endpoint::Pixel(kind)) => self.pixel(request, kind, path, caller, watch).await,
             (_, Endpoint::Cdn) => self.pass(request, path, &self.cdn, caller, watch).await,
             _ => self.pass(request, path, &self.api, caller, watch).await,
         };
         cors::answer(&asked, caller.host, &self.shared.rules.segment.origins, response.headers_mut());
+        if is_preflight {
+            cors::preflight(response.headers_mut());
+        }
         Ok(response)
     }
 
@@ -157,7 +162,9 @@ impl Calls {
                 spliced.body(&Recorded::default()),
                 watch,
             );
-            tokio::join!(forwarded, record).0
+            let (response, recorded) = tokio::join!(forwarded, record);
+            spliced.count_unswitched(&recorded);
+            response
         };
         self.give_cookies(&parts.headers, &judged, caller, response.headers_mut());
         Ok(response)
@@ -184,6 +191,12 @@ impl Calls {
         for view in envelope.calls() {
             let one = judge(&view, &facts, &self.shared.rules, Some(&self.shared.links)).await;
             self.shared.metrics.call(one.view.kind, one.basis());
+            if let Some(Err(kept)) = &one.referrer {
+                self.shared.metrics.call_untouched(*kept);
+            }
+            if one.shared {
+                self.shared.metrics.call_of_shared_id();
+            }
             judged.push(one);
         }
         judged
@@ -262,6 +275,7 @@ impl Calls {
             .is_none_or(|carried| carried.id != newest.id && wins(newest, carried, self.shared.rules.click.policy));
         if newer && !newest.is_expired(self.shared.rules.click.window, now) {
             let scope = Scope { host: caller.host, https: caller.https };
+            make_private(response);
             response.extend(cookie::set(newest, &self.shared.rules.click, scope, now).map(|value| (SET_COOKIE, value)));
             if self.shared.rules.click.twin {
                 let domain = cookie::cookie_domain(caller.host, self.shared.rules.click.cookie_domain.as_deref());
@@ -284,10 +298,4 @@ fn visitor_of(headers: &HeaderMap, caller: &Caller<'_>) -> Visitor {
         ip: Some(caller.ip),
         user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
     }
-}
-
-fn preflight() -> Response<Body> {
-    let mut response = answer::success();
-    cors::preflight(response.headers_mut());
-    response
 }

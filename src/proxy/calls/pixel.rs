@@ -39,8 +39,11 @@ impl Calls {
         kind: CallKind,
         caller: &Caller<'_>,
     ) -> Option<String> {
-        let pixel = (query.len() <= QUERY_BYTES_MAX).then(|| Pixel::read(query)).flatten();
-        let Some(pixel) = pixel else {
+        if query.len() > QUERY_BYTES_MAX {
+            self.shared.metrics.envelope(Untouched::TooLarge);
+            return None;
+        }
+        let Some(pixel) = Pixel::read(query) else {
             self.shared.metrics.envelope(Untouched::NoCall);
             return None;
         };

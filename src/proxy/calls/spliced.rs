@@ -32,50 +32,73 @@ impl Spliced<'_> {
 
     /// The bytes that go on; `None`: those that came.
     ///
-    /// Where Segment's limit does not allow everything, the referrers stay out first: a destination that is not switched
-    /// off could report the conversion again.
+    /// Where one of Segment's limits does not allow everything, the referrers stay out first: a destination that is not
+    /// switched off could report the conversion again.
     pub(super) fn body(&self, recorded: &Recorded) -> Option<Vec<u8>> {
-        let off = self.switched_off(recorded);
-        let referrers = || self.judged.iter().flat_map(|one| one.edits().iter().cloned());
-        let all: Vec<Edit> = referrers().chain(off.iter().cloned()).collect();
-        let edits = if self.fits(&all) {
-            self.tell();
-            all
-        } else {
-            self.shared.metrics.call_untouched(Kept::TooLarge);
-            if self.fits(&off) { off } else { Vec::new() }
-        };
+        let (mut referrers, mut off, mut enriched) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, one) in self.judged.iter().enumerate() {
+            let room = CALL_BYTES_MAX.saturating_sub(one.view.raw().len());
+            let switched = if recorded.holds(index) { self.switched_off(one, room) } else { Vec::new() };
+            if growth(&switched) + growth(one.edits()) <= room {
+                referrers.extend(one.edits().iter().cloned());
+                enriched.push(one);
+            } else {
+                self.shared.metrics.call_untouched(Kept::TooLarge);
+            }
+            off.extend(switched);
+        }
         let text = self.envelope.text();
+        let limit = if self.expect == Expect::Batch { BATCH_BYTES_MAX } else { CALL_BYTES_MAX };
+        let room = limit.saturating_sub(text.len());
+        if growth(&off) + growth(&referrers) > room {
+            for _ in self.judged.iter().filter(|one| !one.edits().is_empty()) {
+                self.shared.metrics.call_untouched(Kept::TooLarge);
+            }
+            referrers.clear();
+            enriched.clear();
+        }
+        enriched.into_iter().for_each(|one| self.tell(one));
+        if growth(&off) > room {
+            off.clear();
+        }
+        let edits = [referrers, off].concat();
         (!edits.is_empty()).then(|| splice::apply(text, splice::whole(text), &edits))
     }
 
-    fn switched_off(&self, recorded: &Recorded) -> Vec<Edit> {
-        let delivered =
-            self.judged.iter().enumerate().filter(|(index, one)| !one.requests.is_empty() && recorded.holds(*index));
-        let mut edits = Vec::new();
-        for (_, one) in delivered {
-            let suppression = suppress(&one.view, &self.shared.rules.names);
-            self.shared.metrics.envelope(&suppression);
-            if let Suppression::Edits(more) | Suppression::OptionsReplaced(more) = suppression {
-                edits.extend(more);
+    /// Tells who watches that a call goes on with a click.
+    fn tell(&self, one: &Judged<'_>) {
+        let Some(Attribution { click, basis }) = one.attribution.as_ref().filter(|_| !one.edits().is_empty()) else {
+            return;
+        };
+        let kind = if *basis == Basis::Linked { Kind::CallStitched } else { Kind::CallEnriched };
+        let words = || format!("{} gets {:?} ({})", one.name(), click.id, basis.label());
+        self.shared.live.tell(self.shared.clock.now(), kind, words);
+    }
+
+    /// Counts what is delivered here of an envelope in which nothing had to be, or could be, switched off.
+    pub(super) fn count_unswitched(&self, recorded: &Recorded) {
+        for (_, one) in self.judged.iter().enumerate().filter(|(index, _)| recorded.holds(*index)) {
+            self.shared.metrics.envelope(&suppress(&one.view, &self.shared.rules.names));
+        }
+    }
+
+    /// The edits that switch the network's own destination off for a call, if there is room for them.
+    fn switched_off(&self, one: &Judged<'_>, room: usize) -> Vec<Edit> {
+        let suppression = match suppress(&one.view, &self.shared.rules.names) {
+            Suppression::Edits(edits) | Suppression::OptionsReplaced(edits) if growth(&edits) > room => {
+                Suppression::Left
             }
-        }
-        edits
-    }
-
-    /// Tells who watches which calls go on with a click.
-    fn tell(&self) {
-        for one in self.judged.iter().filter(|one| !one.edits().is_empty()) {
-            let Some(Attribution { click, basis }) = &one.attribution else { continue };
-            let kind = if *basis == Basis::Linked { Kind::CallStitched } else { Kind::CallEnriched };
-            let words = || format!("{} gets {:?} ({})", one.name(), click.id, basis.label());
-            self.shared.live.tell(self.shared.clock.now(), kind, words);
+            suppression => suppression,
+        };
+        self.shared.metrics.envelope(&suppression);
+        match suppression {
+            Suppression::Edits(edits) | Suppression::OptionsReplaced(edits) => edits,
+            Suppression::AlreadyOff | Suppression::Left => Vec::new(),
         }
     }
+}
 
-    fn fits(&self, edits: &[Edit]) -> bool {
-        let limit = if self.expect == Expect::Batch { BATCH_BYTES_MAX } else { CALL_BYTES_MAX };
-        let grown: usize = edits.iter().map(Edit::growth).sum();
-        edits.is_empty() || self.envelope.text().len() + grown <= limit
-    }
+/// By how many bytes these edits make a text longer at the most.
+fn growth(edits: &[Edit]) -> usize {
+    edits.iter().map(Edit::growth).sum()
 }

@@ -1,51 +1,63 @@
 use super::client::{Answer, Connection};
+use super::eventually;
 use super::origin::Origin;
-use super::soon;
 use selvedge::demo::impact::{ACCOUNT_SID, AUTH_TOKEN};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 
 /// The real program, running on free ports with a folder of its own; it is killed when the test lets go of it.
 pub(crate) struct Edge {
-    address: SocketAddr,
-    child: Child,
+    running: Running,
     folder: TempDir,
+}
+
+/// The process and where it listens.
+struct Running {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
     _stdout: BufReader<ChildStdout>,
 }
 
-/// An edge about to run.
+/// An edge about to run: its configuration, section by section.
 pub(crate) struct Starting {
     listen: String,
+    segment: String,
+    impact: String,
+    program: String,
     rest: String,
+    store: Option<PathBuf>,
 }
 
 impl Edge {
     /// Begins with an edge that has no site.
     pub(crate) fn start() -> Starting {
         let listen = "[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n".to_owned();
-        // Nothing listens on the discard port: no test here calls Segment.
-        let rest = "[segment]\napi = \"http://127.0.0.1:9\"\ncdn = \"http://127.0.0.1:9\"\n".to_owned();
-        Starting { listen, rest }
+        // Nothing listens on the discard port: an edge that was not given a Segment calls none.
+        let segment = "[segment]\napi = \"http://127.0.0.1:9\"\ncdn = \"http://127.0.0.1:9\"\n".to_owned();
+        let nothing = String::new;
+        Starting { listen, segment, impact: nothing(), program: nothing(), rest: nothing(), store: None }
     }
 
-    /// An edge between `origin`, these stand-ins for Segment and impact.com, and one program of theirs.
-    pub(crate) fn between(origin: &Origin, segment: &str, impact: &str) -> Starting {
-        let rest = format!(
-            "[segment]\napi = \"{segment}\"\ncdn = \"{segment}\"\n[impact]\napi = \"{impact}\"\ntracking = \"{impact}\"\n\
-             [[impact.program]]\nname = \"us\"\naccount_sid = \"{ACCOUNT_SID}\"\napi_key = \"{AUTH_TOKEN}\"\ncampaign_id = \"1000\"\n"
+    /// An edge between these stand-ins for Segment and impact.com, with one program of theirs.
+    pub(crate) fn between(segment: &str, impact: &str) -> Starting {
+        let segment = format!("[segment]\napi = \"{segment}\"\ncdn = \"{segment}\"\n");
+        let impact = format!("[impact]\napi = \"{impact}\"\ntracking = \"{impact}\"\n");
+        let program = format!(
+            "[[impact.program]]\nname = \"us\"\naccount_sid = \"{ACCOUNT_SID}\"\napi_key = \"{AUTH_TOKEN}\"\ncampaign_id = \"1000\"\n"
         );
-        Starting { rest, ..Self::start() }.site(&[], origin.address())
+        Starting { segment, impact, program, ..Self::start() }
     }
 
     /// Kills it without a word, and runs it again on the same folder.
     pub(crate) async fn kill_and_run_again(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        (self.child, self._stdout, self.address) = launch(self.folder.path());
+        self.running.child.kill().unwrap();
+        self.running.child.wait().unwrap();
+        self.running = launch(self.folder.path());
     }
 
     /// An edge in front of `origin`, under any host.
@@ -55,7 +67,7 @@ impl Edge {
 
     /// Opens a connection to the edge.
     pub(crate) async fn connect(&self) -> Connection {
-        Connection::open(self.address).await
+        Connection::open(self.running.address).await
     }
 
     /// Sends `request` to the letter on a connection of its own, and reads the answer.
@@ -76,28 +88,44 @@ impl Edge {
         self.send(request).await
     }
 
+    /// `GET path` of its admin listener.
+    pub(crate) async fn admin(&self, path: &str) -> Answer {
+        let mut connection = Connection::open(self.running.admin).await;
+        connection.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        connection.answer().await
+    }
+
+    /// What `/metrics` says of one series, its name and labels to the letter; 0 when it is not there.
+    pub(crate) async fn count(&self, series: &str) -> u64 {
+        let page = self.admin("/metrics").await.text();
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Runs another command of the program against this node, as an operator does: its exit code, and what it said.
+    pub(crate) async fn operate(&self, arguments: &str) -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+        command.args(arguments.split(' ')).arg("--config").arg(self.folder.path().join("operator.toml"));
+        // The neighbours live on the caller's runtime, and must not be held up.
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    }
+
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let killed = Command::new("kill").args(["-TERM", &self.running.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
     }
 
     /// Waits until it has ended.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        soon("the end of the program", async {
-            loop {
-                if let Some(status) = self.child.try_wait().unwrap() {
-                    return status;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await
+        eventually("the end of the program", async || self.running.child.try_wait().unwrap()).await
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.running.address
     }
 
     /// What it has logged so far.
@@ -107,7 +135,7 @@ impl Edge {
 
     /// The most memory it ever held, in bytes.
     pub(crate) fn peak_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
     }
@@ -116,8 +144,8 @@ impl Edge {
 impl Drop for Edge {
     fn drop(&mut self) {
         // It may have ended already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        drop(self.running.child.kill());
+        drop(self.running.child.wait());
     }
 }
 
@@ -143,30 +171,69 @@ impl Starting {
         self
     }
 
+    /// Further settings of `[segment]`, as lines of TOML.
+    pub(crate) fn segment(mut self, lines: &str) -> Self {
+        writeln!(self.segment, "{lines}").unwrap();
+        self
+    }
+
+    /// Further settings of `[impact]`, as lines of TOML.
+    pub(crate) fn impact(mut self, lines: &str) -> Self {
+        writeln!(self.impact, "{lines}").unwrap();
+        self
+    }
+
+    /// Further settings of the program, as lines of TOML.
+    pub(crate) fn program(mut self, lines: &str) -> Self {
+        writeln!(self.program, "{lines}").unwrap();
+        self
+    }
+
+    /// Further sections, as lines of TOML.
+    pub(crate) fn with(mut self, sections: &str) -> Self {
+        writeln!(self.rest, "{sections}").unwrap();
+        self
+    }
+
+    /// A store in this folder instead of its own.
+    pub(crate) fn store(mut self, path: &Path) -> Self {
+        self.store = Some(path.to_owned());
+        self
+    }
+
     /// Runs it, and waits until it listens.
     pub(crate) async fn run(self) -> Edge {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("selvedge.toml");
-        let store = format!("[store]\npath = \"{}\"\n", folder.path().join("data").display());
-        std::fs::write(&file, self.listen + &self.rest + &store).unwrap();
-        let (child, stdout, address) = launch(folder.path());
-        Edge { address, child, folder, _stdout: stdout }
+        let store = self.store.unwrap_or_else(|| folder.path().join("data"));
+        let store = format!("[store]\npath = \"{}\"\n", store.display());
+        let configuration = [self.listen, self.segment, self.impact, self.program, self.rest, store].concat();
+        std::fs::write(folder.path().join("selvedge.toml"), configuration).unwrap();
+        Edge { running: launch(folder.path()), folder }
     }
 }
 
-fn launch(folder: &Path) -> (Child, BufReader<ChildStdout>, SocketAddr) {
+fn launch(folder: &Path) -> Running {
     let log = std::fs::File::create(folder.join("log")).unwrap();
+    let configuration = folder.join("selvedge.toml");
     let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
-        .args(["run", "--config", folder.join("selvedge.toml").to_str().unwrap()])
+        .args(["run", "--config", configuration.to_str().unwrap()])
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
         .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let Some(address) = line.trim().strip_prefix("selvedge: site listening on http://") else {
-        panic!("it does not listen: {line:?}\n{}", std::fs::read_to_string(folder.join("log")).unwrap());
+    let mut listening = |what: &str| {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let Some(address) = line.trim().strip_prefix(&format!("selvedge: {what} listening on http://")) else {
+            panic!("no {what}: {line:?}\n{}", std::fs::read_to_string(folder.join("log")).unwrap());
+        };
+        address.parse::<SocketAddr>().unwrap()
     };
-    (child, stdout, address.parse().unwrap())
+    let (address, admin) = (listening("site"), listening("admin"));
+    // What the command line is told: a node's real address.
+    let told = std::fs::read_to_string(&configuration).unwrap();
+    let told = told.replace("admin = \"127.0.0.1:0\"", &format!("admin = \"{admin}\""));
+    std::fs::write(folder.join("operator.toml"), told).unwrap();
+    Running { child, address, admin, _stdout: stdout }
 }

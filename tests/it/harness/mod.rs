@@ -3,9 +3,12 @@
 mod client;
 mod edge;
 mod origin;
+mod stage;
 
-pub(crate) use edge::Edge;
+pub(crate) use client::{Answer, find};
+pub(crate) use edge::{Edge, Starting};
 pub(crate) use origin::{Origin, Seen, answers};
+pub(crate) use stage::Stage;
 
 use std::time::Duration;
 
@@ -18,4 +21,17 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         Ok(value) => value,
         Err(_) => panic!("waited too long for {what}"),
     }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(what, asking).await
 }
