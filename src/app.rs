@@ -9,9 +9,9 @@ use crate::destination::{self, Attempt, Client, Outcome, Program, Trouble, impac
 use crate::links::{self, Links};
 use crate::live::{Kind, Live};
 use crate::metrics::{Label, Metrics};
-use crate::outbox::{Delivery, Outbox};
+use crate::outbox::{Delivery, Forwards, Outbox};
 use crate::proxy::calls::judge::Rules;
-use crate::proxy::{Calls, Edge, Parts, Recorder, Shared, Upstream, Waits, upstream::UpstreamError};
+use crate::proxy::{Calls, Courier, Edge, Parts, Recorder, Shared, Upstream, Waits, upstream::UpstreamError};
 use crate::secret::Secret;
 use crate::server::drain::Drain;
 use crate::server::listener::{BindError, Listener};
@@ -39,6 +39,8 @@ pub struct App {
     stop: CancellationToken,
     draining: CancellationToken,
     worker: JoinHandle<()>,
+    courier: JoinHandle<()>,
+    catching_up: JoinHandle<()>,
     admin_task: JoinHandle<io::Result<()>>,
     grace: Duration,
 }
@@ -89,12 +91,16 @@ impl App {
             live: live.clone(),
             clock: clock.clone(),
         });
-        let edge = Arc::new(edge(&config, &shared, &outbox)?);
+        let forwards = Forwards::new(store.clone(), config.store.key.as_ref());
+        let edge = Arc::new(edge(&config, &shared, &outbox, &forwards)?);
+        let api = Upstream::new(&config.segment.api, SEGMENT_WAITS)?;
+        let courier = Courier::new(forwards, api, shared.clone(), config.delivery.retry_for);
         let client = Client::new(clock.clone())?;
 
         let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
         let pacing = Arc::new(Mutex::new(Pacing::new(accounts(&config.impact))));
         let worker = worker(&config, client, outbox.clone(), pacing.clone(), &shared);
+        let catching_up = tokio::spawn(outbox.clone().catch_up(stop.clone()));
         let admin = Admin {
             listen: admin_address,
             token: store.token().ok().map(Secret::new),
@@ -108,13 +114,29 @@ impl App {
         };
         let admin_task = tokio::spawn(admin::serve(admin_listener, admin, stop.clone()));
         let worker = tokio::spawn(worker.run(stop.clone(), config.listen.grace));
+        let courier = tokio::spawn(courier.run(stop.clone()));
         let drain = Drain::new();
         let sites = listeners.iter().map(Listener::address).collect();
         for listener in listeners {
             listener.start(edge.clone(), &drain);
         }
         let grace = config.listen.grace;
-        Ok(Self { edge, drain, sites, admin: admin_address, store, live, stop, draining, worker, admin_task, grace })
+        let admin = admin_address;
+        Ok(Self {
+            edge,
+            drain,
+            sites,
+            admin,
+            store,
+            live,
+            stop,
+            draining,
+            worker,
+            courier,
+            catching_up,
+            admin_task,
+            grace,
+        })
     }
 
     /// Stops in the order in which nothing is lost: no new requests, those in flight finish, deliveries under way
@@ -130,8 +152,10 @@ impl App {
             );
         }
         self.stop.cancel();
-        if let Err(error) = self.worker.await {
-            tracing::error!(%error, "the delivery worker did not end well");
+        for (task, what) in [(self.worker, "delivery"), (self.courier, "forwarding"), (self.catching_up, "recording")] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, what, "a task did not end well");
+            }
         }
         match self.admin_task.await {
             Ok(Ok(())) => {}
@@ -172,12 +196,14 @@ fn fallbacks(impact: &impact::Config) -> Fallbacks {
     }
 }
 
-fn edge(config: &Config, shared: &Arc<Shared>, outbox: &Outbox) -> Result<Edge, UpstreamError> {
+fn edge(config: &Config, shared: &Arc<Shared>, outbox: &Outbox, forwards: &Forwards) -> Result<Edge, UpstreamError> {
     let segment = |target: &Uri| Upstream::new(target, SEGMENT_WAITS);
-    let recorder = Recorder { outbox: outbox.clone(), shared: shared.clone() };
+    let recorder =
+        Recorder { outbox: outbox.clone(), on_store_failure: config.store.on_store_failure, shared: shared.clone() };
     let calls = Calls {
         shared: shared.clone(),
         recorder,
+        forwards: forwards.clone(),
         api: segment(&config.segment.api)?,
         cdn: segment(&config.segment.cdn)?,
     };

@@ -40,6 +40,10 @@ pub enum Kind {
     Dead,
     /// The store did not take a delivery in time.
     Unrecorded,
+    /// Segment is away, and an envelope is on disk instead.
+    EnvelopeKept,
+    /// Segment took an envelope that it had missed.
+    EnvelopeSentOn,
 }
 
 /// A watcher's end.
@@ -106,6 +110,8 @@ impl Label for Kind {
             Self::Retried => "retried",
             Self::Dead => "dead",
             Self::Unrecorded => "unrecorded",
+            Self::EnvelopeKept => "envelope_kept",
+            Self::EnvelopeSentOn => "envelope_sent_on",
         }
     }
 }

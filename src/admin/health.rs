@@ -70,6 +70,9 @@ fn reasons(admin: &Admin) -> Vec<String> {
     if let Health::Failing { since, reason } = admin.store.health() {
         reasons.push(format!("the store has been failing since {}: {reason}", since.iso8601()));
     }
+    if let late @ 1.. = admin.outbox.late() {
+        reasons.push(format!("{late} deliveries wait in memory until the store takes them"));
+    }
     reasons
 }
 

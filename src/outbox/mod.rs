@@ -13,6 +13,7 @@
 //! * What must not be sent twice becomes a dead letter when the attempt is cut short.
 
 pub mod forwards;
+mod late;
 mod once;
 
 pub use crate::store::{Cap, DeliveryFilter as Filter, DeliveryId, Depth, Lane, State, Touched};
@@ -22,6 +23,7 @@ pub use once::OnceKey;
 use crate::clock::{Clock, Time};
 use crate::destination::Endpoint;
 use crate::store::{Change, CommitError, DeliveryRow, DraftRow, Effect, PersonKey, ReadError, Store};
+use late::Late;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -103,12 +105,13 @@ pub struct Outbox {
     store: Store,
     clock: Clock,
     news: Arc<Notify>,
+    late: Arc<Late>,
 }
 
 impl Outbox {
     /// The outbox of a store.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, news: Arc::default() }
+        Self { store, clock, news: Arc::default(), late: Arc::default() }
     }
 
     /// Puts deliveries on the disk, with other changes along, in one commit, and wakes the worker. The answers are in

@@ -102,6 +102,11 @@ impl<'a> Envelope<'a> {
         self.text
     }
 
+    /// The fields beside a batch's calls; none around a single call.
+    pub(super) fn top(&self) -> &Call {
+        &self.top
+    }
+
     /// The calls, each seen through its batch.
     pub fn calls(&self) -> impl Iterator<Item = View<'_>> {
         self.items.iter().map(|item| View { text: self.text, own: &item.call, batch: &self.top, kind: item.kind })

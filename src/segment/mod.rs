@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod config;
+pub mod delay;
 pub mod endpoint;
 pub mod envelope;
 pub mod integrations;

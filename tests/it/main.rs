@@ -11,6 +11,7 @@
 
 mod harness;
 
+mod away;
 mod calls;
 mod capacity;
 mod cors;

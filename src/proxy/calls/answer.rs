@@ -6,10 +6,14 @@ use crate::segment::pixel::GIF;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use std::time::Duration;
 
 /// What SDKs should wait while Segment is away: a connection that fails now may well work after this.
 const AWAY_RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 
+/// The wait after a 429 that names none, and the longest that is obeyed: a mistaken field must not put envelopes to sleep.
+const WAIT: Duration = Duration::from_secs(10);
+const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// The other name under which SDKs look for the seconds to wait after a 429.
 const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
@@ -34,7 +38,7 @@ pub(super) fn image() -> Response<Body> {
 }
 
 /// Whether an answer of Segment's means that it is away.
-pub(super) fn is_away(status: StatusCode) -> bool {
+pub(in crate::proxy) fn is_away(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::INTERNAL_SERVER_ERROR
@@ -42,6 +46,13 @@ pub(super) fn is_away(status: StatusCode) -> bool {
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT
     )
+}
+
+/// How long a 429 asks to wait: seconds under either name, or else what SDKs are told.
+pub(in crate::proxy) fn wait(headers: &HeaderMap) -> Duration {
+    let asked =
+        [RETRY_AFTER, RATE_LIMIT_RESET].into_iter().find_map(|name| headers.get(name)?.to_str().ok()?.parse().ok());
+    asked.map_or(WAIT, Duration::from_secs).min(WAIT_MAX)
 }
 
 /// What is changed in Segment's own answer: its cookies are not the site's, and a 429 names its wait under both names.

@@ -53,6 +53,11 @@ fn is_segments(value: &HeaderValue) -> bool {
     is_bearer(value) || basic(value).is_some_and(|(_, password)| password.is_empty())
 }
 
+/// Whether a request carries a Bearer token, which must not be on a disk.
+pub(super) fn has_bearer(request: &HeaderMap) -> bool {
+    request.get_all(AUTHORIZATION).iter().any(is_bearer)
+}
+
 fn is_bearer(value: &HeaderValue) -> bool {
     value.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
 }

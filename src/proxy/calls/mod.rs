@@ -3,22 +3,25 @@
 //! `read body → envelope → judge each call → record deliveries → splice → forward`. Whatever fails on the way, the bytes
 //! that came go on to Segment, and what Segment answers goes back.
 
-mod answer;
+pub(in crate::proxy) mod answer;
 pub mod body;
 mod cors;
 mod forward;
 pub mod judge;
+mod kept;
 mod pixel;
 mod record;
 mod spliced;
 
 use self::body::{Plain, Received};
 use self::judge::{Facts, Judged, judge};
+use self::kept::Outgoing;
 use self::record::Recorded;
 use self::spliced::Spliced;
 use crate::attribution::wins;
 use crate::click::cookie::{self, Carried, Scope};
 use crate::clock::Time;
+use crate::outbox::Forwards;
 use crate::proxy::body::Body;
 use crate::proxy::cacheable::make_private;
 use crate::proxy::headers;
@@ -26,9 +29,9 @@ use crate::proxy::shared::Shared;
 use crate::proxy::stopwatch::Stopwatch;
 use crate::proxy::upstream::Upstream;
 use crate::segment::{Endpoint, Envelope, Expect, Untouched, Visitor, twin};
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, ORIGIN, SET_COOKIE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, request};
+use crate::store::OnFailure;
+use http::header::{ORIGIN, SET_COOKIE, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -41,6 +44,8 @@ pub struct Calls {
     pub shared: Arc<Shared>,
     /// Where deliveries and lessons are recorded.
     pub recorder: Recorder,
+    /// Where requests are kept that Segment missed.
+    pub forwards: Forwards,
     /// The way to Segment's API.
     pub api: Upstream,
     /// The way to Segment's CDN.
@@ -59,9 +64,6 @@ pub struct Caller<'a> {
     /// The space of ids of the site under that host.
     pub space: &'a str,
 }
-
-/// Fields that describe the bytes of a body; they go when the bytes change.
-const BODY_FIELDS: [&str; 4] = ["content-encoding", "content-md5", "digest", "content-digest"];
 
 impl Calls {
     /// Answers a request for one of Segment's endpoints; `path` is seen from Segment's own root.
@@ -106,8 +108,9 @@ impl Calls {
         watch: &Stopwatch,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let visitor = visitor(&parts.headers, caller);
-        self.forward(&parts, visitor.as_ref(), path, target, Body::from(body), watch).await
+        let headers = forward::headers(&parts.headers, visitor(&parts.headers, caller).as_ref());
+        let answer = self.forward(&parts.method, headers, path, target, Body::from(body), watch).await;
+        answer.unwrap_or_else(answer::away)
     }
 
     /// An envelope: see the head of this module.
@@ -121,21 +124,24 @@ impl Calls {
     ) -> Result<Response<Body>, hyper::Error> {
         let (parts, body) = request.into_parts();
         let visitor = visitor(&parts.headers, caller);
-        let (came, rest) = match body::read(body).await? {
-            Received::Whole(came) => (came, None),
-            Received::Prefix(prefix, rest) => (prefix, Some(rest)),
+        let headers = forward::headers(&parts.headers, visitor.as_ref());
+        let came = match body::read(body).await? {
+            Received::Whole(came) => came,
+            Received::Prefix(prefix, rest) => {
+                self.shared.metrics.envelope(Untouched::TooLarge);
+                let body = Body::prefixed(prefix, rest);
+                let answer = self.forward(&parts.method, headers, path, &self.api, body, watch).await;
+                return Ok(answer.unwrap_or_else(answer::away));
+            }
         };
-        let to_segment = |body| self.forward(&parts, visitor.as_ref(), path, &self.api, body, watch);
-        if let Some(rest) = rest {
-            self.shared.metrics.envelope(Untouched::TooLarge);
-            return Ok(to_segment(Body::prefixed(came, rest)).await);
-        }
+        let (method, arrival) = (parts.method.clone(), self.shared.clock.now());
+        let mut out = Outgoing { method, path, headers, body: came.clone(), arrival, people: Vec::new() };
         let inflated = match body::open(&parts.headers, &came) {
             Ok(Plain::Same) => None,
             Ok(Plain::Inflated(plain)) => Some(plain),
             Err(sealed) => {
                 self.shared.metrics.envelope(sealed);
-                return Ok(to_segment(Body::full(came)).await);
+                return Ok(self.send(out, watch).await);
             }
         };
         let text = inflated.as_deref().unwrap_or(&came);
@@ -143,26 +149,27 @@ impl Calls {
             Ok(envelope) => envelope,
             Err(untouched) => {
                 self.shared.metrics.envelope(untouched);
-                return Ok(to_segment(Body::full(came)).await);
+                // Segment may be slow, and this large.
+                drop(inflated);
+                return Ok(self.send(out, watch).await);
             }
         };
         let judged = self.judge(&envelope, &parts.headers, visitor.as_ref(), caller).await;
         let spliced = Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect };
         let write_key = self.write_key(&envelope, &parts.headers);
         let record = self.recorder.record(&judged, write_key.as_deref());
-        let mut response = if spliced.waits_for_the_record() {
+        out.people = judged.iter().flat_map(|one| one.anonymous.into_iter().chain(one.user)).collect();
+        let refuses = self.recorder.on_store_failure == OnFailure::Refuse;
+        let mut response = if refuses || spliced.waits_for_the_record() {
             let recorded = record.await;
-            self.forward_spliced(&parts, visitor.as_ref(), path, came.clone(), spliced.body(&recorded), watch).await
+            if refuses && recorded.failed() {
+                return Ok(answer::away());
+            }
+            out.replace(spliced.body(&recorded));
+            self.send(out, watch).await
         } else {
-            let forwarded = self.forward_spliced(
-                &parts,
-                visitor.as_ref(),
-                path,
-                came.clone(),
-                spliced.body(&Recorded::default()),
-                watch,
-            );
-            let (response, recorded) = tokio::join!(forwarded, record);
+            out.replace(spliced.body(&Recorded::default()));
+            let (response, recorded) = tokio::join!(self.send(out, watch), record);
             spliced.count_unswitched(&recorded);
             response
         };
@@ -210,53 +217,31 @@ impl Calls {
         Carried::read(headers, &self.shared.rules.click, &self.shared.fallbacks, now)
     }
 
-    /// Sends the spliced body, plain and under a new length; or, with nothing spliced, what came, as it came.
-    async fn forward_spliced(
-        &self,
-        parts: &request::Parts,
-        visitor: Option<&Visitor>,
-        path: &str,
-        came: Bytes,
-        spliced: Option<Vec<u8>>,
-        watch: &Stopwatch,
-    ) -> Response<Body> {
-        let Some(spliced) = spliced else {
-            return self.forward(parts, visitor, path, &self.api, Body::full(came), watch).await;
-        };
-        let mut changed = parts.clone();
-        for field in BODY_FIELDS {
-            changed.headers.remove(field);
-        }
-        changed.headers.insert(CONTENT_LENGTH, HeaderValue::from(spliced.len()));
-        self.forward(&changed, visitor, path, &self.api, Body::full(spliced), watch).await
-    }
-
-    /// Sends a request on under Segment's own host, and hands its answer back; while Segment is away, asks for another try.
+    /// Sends a request on under Segment's own host, and hands its answer back; `None` while Segment is away.
     async fn forward(
         &self,
-        parts: &request::Parts,
-        visitor: Option<&Visitor>,
+        method: &Method,
+        headers: HeaderMap,
         path: &str,
         target: &Upstream,
         body: Body,
         watch: &Stopwatch,
-    ) -> Response<Body> {
+    ) -> Option<Response<Body>> {
         let mut request = Request::new(body);
-        *request.method_mut() = parts.method.clone();
-        *request.headers_mut() = forward::headers(&parts.headers, visitor);
-        let Ok(uri) = path.parse() else { return answer::away() };
-        *request.uri_mut() = uri;
+        *request.method_mut() = method.clone();
+        *request.headers_mut() = headers;
+        *request.uri_mut() = path.parse().ok()?;
         match watch.waiting(target.forward(request)).await {
-            Ok(response) if answer::is_away(response.status()) => answer::away(),
+            Ok(response) if answer::is_away(response.status()) => None,
             Ok(response) => {
                 let (mut parts, body) = response.into_parts();
                 headers::ready_response(&mut parts.headers);
                 answer::passed_on(parts.status, &mut parts.headers);
-                Response::from_parts(parts, Body::from(body))
+                Some(Response::from_parts(parts, Body::from(body)))
             }
             Err(error) => {
                 tracing::warn!(%error, "Segment is away");
-                answer::away()
+                None
             }
         }
     }

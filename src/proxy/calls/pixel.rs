@@ -1,12 +1,15 @@
 //! Pixels: a call in the query of a GET, always answered with the image.
 
+use super::kept::Outgoing;
 use super::record::Recorded;
 use super::spliced::Spliced;
-use super::{Caller, Calls, answer, visitor_of};
+use super::{Caller, Calls, answer, forward, visitor_of};
 use crate::proxy::body::Body;
 use crate::proxy::stopwatch::Stopwatch;
 use crate::segment::pixel::{Pixel, QUERY_BYTES_MAX};
 use crate::segment::{CallKind, Envelope, Expect, Untouched};
+use crate::store::PersonKey;
+use bytes::Bytes;
 use http::{Request, Response, request};
 use hyper::body::Incoming;
 
@@ -21,23 +24,27 @@ impl Calls {
         watch: &Stopwatch,
     ) -> Response<Body> {
         let (parts, _) = request.into_parts();
+        let arrival = self.shared.clock.now();
         let query = parts.uri.query().unwrap_or_default();
-        let rewritten = self.rewritten(&parts, query, kind, caller).await;
+        let mut people = Vec::new();
+        let rewritten = self.rewritten(&parts, query, kind, caller, &mut people).await;
         let (path_only, _) = path.split_once('?').unwrap_or((path, ""));
         let target = rewritten.map_or_else(|| path.to_owned(), |query| format!("{path_only}?{query}"));
-        let visitor = visitor_of(&parts.headers, caller);
-        // Segment's answer is the same image, so nobody waits to read it; a failure is logged where it happens.
-        drop(self.forward(&parts, Some(&visitor), &target, &self.api, Body::empty(), watch).await);
+        let headers = forward::headers(&parts.headers, Some(&visitor_of(&parts.headers, caller)));
+        let out = Outgoing { method: parts.method, path: &target, headers, body: Bytes::new(), arrival, people };
+        // Segment's answer is the same image, so nobody waits to read it.
+        drop(self.send(out, watch).await);
         answer::image()
     }
 
-    /// The query with its call enriched; `None`: it goes on as it came.
+    /// The query with its call enriched; `None`: it goes on as it came. Whose call it is is added to `people`.
     async fn rewritten(
         &self,
         parts: &request::Parts,
         query: &str,
         kind: CallKind,
         caller: &Caller<'_>,
+        people: &mut Vec<PersonKey>,
     ) -> Option<String> {
         if query.len() > QUERY_BYTES_MAX {
             self.shared.metrics.envelope(Untouched::TooLarge);
@@ -57,6 +64,7 @@ impl Calls {
         };
         let visitor = visitor_of(&parts.headers, caller);
         let judged = self.judge(&envelope, &parts.headers, Some(&visitor), caller).await;
+        people.extend(judged.iter().flat_map(|one| one.anonymous.into_iter().chain(one.user)));
         let recorded = self.recorder.record(&judged, self.write_key(&envelope, &parts.headers).as_deref()).await;
         let spliced = Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect };
         let recorded = if pixel.takes_integrations() { recorded } else { Recorded::default() };

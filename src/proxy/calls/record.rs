@@ -7,7 +7,7 @@ use crate::live::Kind;
 use crate::metrics::Label;
 use crate::outbox::{Appended, NewDelivery, OnceKey, Outbox};
 use crate::proxy::shared::Shared;
-use crate::store::Change;
+use crate::store::{Change, OnFailure};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ const RECORD_WAIT_MAX: Duration = Duration::from_millis(250);
 pub struct Recorder {
     /// The deliveries.
     pub outbox: Outbox,
+    /// What becomes of a call whose deliveries cannot be recorded.
+    pub on_store_failure: OnFailure,
     /// What visits and calls share.
     pub shared: Arc<Shared>,
 }
@@ -69,7 +71,10 @@ impl Named {
 
 /// Which calls of an envelope have their deliveries on disk.
 #[derive(Debug, Default)]
-pub(super) struct Recorded(HashSet<usize>);
+pub(super) struct Recorded {
+    calls: HashSet<usize>,
+    failed: bool,
+}
 
 impl Recorded {
     /// A call counts when none of its deliveries was shed: what is switched off is switched off for all of them.
@@ -77,12 +82,17 @@ impl Recorded {
         let mut recorded: HashSet<usize> = indexes.iter().copied().collect();
         let shed = indexes.iter().zip(appended).filter(|(_, appended)| **appended == Appended::Shed);
         shed.for_each(|(index, _)| _ = recorded.remove(index));
-        Self(recorded)
+        Self { calls: recorded, failed: false }
     }
 
     /// Whether the deliveries of the call at `index` are durable.
     pub(super) fn holds(&self, index: usize) -> bool {
-        self.0.contains(&index)
+        self.calls.contains(&index)
+    }
+
+    /// Whether the store did not take them.
+    pub(super) fn failed(&self) -> bool {
+        self.failed
     }
 }
 
@@ -90,12 +100,14 @@ impl Recorder {
     /// Records what `judged` calls cause, and answers whose deliveries are on disk. A failure is counted; the calls go on.
     pub(super) async fn record(&self, judged: &[Judged<'_>], write_key: Option<&str>) -> Recorded {
         let lessons = judged.iter().flat_map(|one| self.teach(one)).collect::<Vec<Change>>();
-        let (indexes, deliveries): (Vec<usize>, Vec<NewDelivery>) = judged
-            .iter()
-            .enumerate()
-            .flat_map(|(index, one)| one.requests.iter().map(move |(program, request)| (index, program, request, one)))
-            .map(|(index, program, request, one)| (index, self.delivery(one, program, request, write_key)))
-            .unzip();
+        let caused = || {
+            let calls = judged.iter().enumerate();
+            let requests = calls.flat_map(|(index, one)| {
+                one.requests.iter().map(move |(program, request)| (index, one, program, request))
+            });
+            requests.map(|(index, one, program, request)| (index, self.delivery(one, program, request, write_key)))
+        };
+        let (indexes, deliveries): (Vec<usize>, Vec<NewDelivery>) = caused().unzip();
         if deliveries.is_empty() {
             self.shared.store.submit(lessons);
             return Recorded::default();
@@ -106,8 +118,8 @@ impl Recorder {
                 named.iter().zip(&appended).for_each(|(named, appended)| self.appended(named, *appended));
                 Recorded::of(&indexes, &appended)
             }
-            Ok(Err(error)) => self.unrecorded(named.len(), &error.to_string()),
-            Err(_) => self.unrecorded(named.len(), "the store takes too long"),
+            Ok(Err(error)) => self.unrecorded(caused().map(|(_, new)| new).collect(), &error.to_string()),
+            Err(_) => self.unrecorded(caused().map(|(_, new)| new).collect(), "the store takes too long"),
         }
     }
 
@@ -130,12 +142,15 @@ impl Recorder {
         learned
     }
 
-    fn unrecorded(&self, deliveries: usize, why: &str) -> Recorded {
-        tracing::error!(deliveries, why, "deliveries are not recorded; Segment's own destination is left on");
-        self.shared.metrics.unrecorded(deliveries as u64);
-        let words = || format!("{deliveries} deliveries: {why}");
+    /// Where the call goes on all the same, its deliveries get a second chance; where it is refused, its SDK brings it again.
+    fn unrecorded(&self, deliveries: Vec<NewDelivery>, why: &str) -> Recorded {
+        let count = deliveries.len();
+        let later = self.on_store_failure == OnFailure::Pass && self.outbox.append_later(deliveries);
+        tracing::error!(deliveries = count, why, later, "deliveries are not recorded");
+        self.shared.metrics.unrecorded(count as u64);
+        let words = || format!("{count} deliveries: {why}");
         self.shared.live.tell(self.shared.clock.now(), Kind::Unrecorded, words);
-        Recorded::default()
+        Recorded { failed: true, ..Recorded::default() }
     }
 
     fn delivery(&self, one: &Judged<'_>, program: &str, request: &Request, write_key: Option<&str>) -> NewDelivery {
