@@ -8,8 +8,13 @@ use std::io::Write;
 const URL: &str = r#""context":{"page":{"url":"https://shop.example/?im_ref=abc"}}"#;
 const REFERRER: &str = r#""referrer":{"id":"abc","type":"impactRadius"},"#;
 
-/// What an edge may hold after the worst: a few bodies at their limit on top of what it holds at rest.
-const PEAK_BYTES_MAX: u64 = 100 << 20;
+/// What a bomb inflates to.
+const BOMB_BYTES: usize = 64 << 20;
+/// How many of them go off at once.
+const BOMBS: usize = 8;
+/// Less than half of what the bombs of one moment would hold if they were inflated whole; what is held are the buffers of
+/// so many bodies at their limit, and the allocator's rest.
+const PEAK_BYTES_MAX: u64 = (BOMBS * BOMB_BYTES) as u64 * 2 / 5;
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -90,8 +95,8 @@ async fn what_cannot_be_read_goes_on_byte_for_byte_and_is_counted() {
         ("/cdp/v1/p", "gzip, gzip", packed.clone(), "encoding"),
         ("/cdp/v1/p", "gzip", packed[..packed.len() - 5].to_vec(), "bad_gzip"),
         ("/cdp/v1/p", "gzip", call.clone().into_bytes(), "bad_gzip"),
-        ("/cdp/v1/p", "gzip", gzip(&vec![b' '; 64 << 20]), "too_large_inflated"),
-        ("/cdp/v1/p", "gzip", gzip(&gzip(&vec![b' '; 64 << 20])), "not_json"),
+        ("/cdp/v1/p", "gzip", gzip(&vec![b' '; BOMB_BYTES]), "too_large_inflated"),
+        ("/cdp/v1/p", "gzip", gzip(&gzip(&vec![b' '; BOMB_BYTES])), "not_json"),
         ("/cdp/v1/p", "identity", long.clone().into_bytes(), "too_large"),
         ("/cdp/v1/b", "gzip", gzip(long.as_bytes()), "too_large_inflated"),
         ("/cdp/v1/p", "identity", deep.clone().into_bytes(), "too_deep"),
@@ -130,14 +135,14 @@ async fn many_bombs_at_once_find_little_memory() {
     let stage = Stage::set().await;
     stage.segment.script().always(selvedge::demo::Answer::status(200));
     let bombs = [
-        ("Content-Encoding: gzip\r\n", gzip(&vec![b'['; 64 << 20])),
+        ("Content-Encoding: gzip\r\n", gzip(&vec![b'['; BOMB_BYTES])),
         ("Content-Encoding: gzip\r\n", gzip(&[b"{\"a\":\"".as_slice(), &vec![b'x'; 2 << 20]].concat())),
         ("", vec![b'['; 2 << 20]),
         ("", vec![b'{'; 3 << 20]),
     ];
     let blast = async |round: usize| {
         let calls =
-            (0..8).map(|_| stage.call("/cdp/v1/b", bombs[round % bombs.len()].0, &bombs[round % bombs.len()].1));
+            (0..BOMBS).map(|_| stage.call("/cdp/v1/b", bombs[round % bombs.len()].0, &bombs[round % bombs.len()].1));
         futures_util::future::join_all(calls).await
     };
     for round in 0..12 {

@@ -16,7 +16,8 @@ fn page(url: &str) -> Value {
 }
 
 fn with(mut call: Value, more: Value) -> Value {
-    call.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("{more} is no object") };
+    call.as_object_mut().unwrap().extend(more);
     call
 }
 

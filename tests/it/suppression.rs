@@ -105,3 +105,13 @@ async fn where_segment_delivers_calls_are_only_enriched() {
     assert_eq!(serde_json::from_str::<Value>(&deliveries).unwrap(), json!({"deliveries": []}));
     assert!(stage.impact.conversions().is_empty());
 }
+
+#[tokio::test]
+async fn another_networks_referrer_stays_and_the_order_has_its_click_all_the_same() {
+    let stage = Stage::set().await;
+    let context = r#","context":{"referrer":{"type":"dataxu","id":"x"},"page":{"search":"?im_ref=abc"}}"#;
+    let seen = stage.forwarded("/cdp/v1/t", "", order(1, context)).await;
+    let expected = order(1, context).replacen('{', &format!(r#"{{"integrations":{{{OFF}}},"#), 1);
+    assert_eq!(String::from_utf8_lossy(&seen.body), expected);
+    assert_eq!(stage.impact.wait_for_conversions(1).await[0].field("ClickId"), Some("abc"));
+}

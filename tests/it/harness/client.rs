@@ -16,8 +16,6 @@ pub(crate) struct Answer {
     pub(crate) head: String,
     /// The body, dechunked.
     pub(crate) body: Vec<u8>,
-    /// Whether the body came to the end that its framing promised.
-    pub(crate) complete: bool,
 }
 
 impl Connection {
@@ -78,18 +76,18 @@ impl Connection {
         text(&head[..head.len() - 4])
     }
 
-    /// Reads an answer to anything but HEAD.
+    /// Reads an answer to anything but HEAD; its body comes to the end that its framing promises.
     pub(crate) async fn answer(&mut self) -> Answer {
         let head = self.head().await;
-        let mut answer = Answer { head, body: vec![], complete: true };
+        let mut answer = Answer { head, body: vec![] };
         if answer.field("transfer-encoding").is_some() {
-            answer.complete = self.chunks(&mut answer.body).await;
+            assert!(self.chunks(&mut answer.body).await, "half a body after {:?}", answer.head);
         } else if let Some(length) = answer.field("content-length") {
             let length: usize = length.parse().unwrap();
             while self.unread.len() < length && self.more().await > 0 {}
             let end = length.min(self.unread.len());
             answer.body = self.unread.drain(..end).collect();
-            answer.complete = answer.body.len() == length;
+            assert_eq!(answer.body.len(), length, "half a body after {:?}", answer.head);
         } else if answer.status() != 204 && answer.status() != 304 {
             answer.body = self.rest().await;
         }
