@@ -38,9 +38,8 @@ pub struct App {
     live: Live,
     stop: CancellationToken,
     draining: CancellationToken,
-    worker: JoinHandle<()>,
-    courier: JoinHandle<()>,
-    catching_up: JoinHandle<()>,
+    /// What goes on beside the requests, by name.
+    tasks: Vec<(&'static str, JoinHandle<()>)>,
     admin_task: JoinHandle<io::Result<()>>,
     grace: Duration,
 }
@@ -100,7 +99,11 @@ impl App {
         let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
         let pacing = Arc::new(Mutex::new(Pacing::new(accounts(&config.impact))));
         let worker = worker(&config, client, outbox.clone(), pacing.clone(), &shared);
-        let catching_up = tokio::spawn(outbox.clone().catch_up(stop.clone()));
+        let tasks = vec![
+            ("delivery", tokio::spawn(worker.run(stop.clone(), config.listen.grace))),
+            ("forwarding", tokio::spawn(courier.run(stop.clone()))),
+            ("recording", tokio::spawn(outbox.clone().catch_up(stop.clone()))),
+        ];
         let admin = Admin {
             listen: admin_address,
             token: store.token().ok().map(Secret::new),
@@ -113,30 +116,13 @@ impl App {
             draining: draining.clone(),
         };
         let admin_task = tokio::spawn(admin::serve(admin_listener, admin, stop.clone()));
-        let worker = tokio::spawn(worker.run(stop.clone(), config.listen.grace));
-        let courier = tokio::spawn(courier.run(stop.clone()));
         let drain = Drain::new();
         let sites = listeners.iter().map(Listener::address).collect();
         for listener in listeners {
             listener.start(edge.clone(), &drain);
         }
         let grace = config.listen.grace;
-        let admin = admin_address;
-        Ok(Self {
-            edge,
-            drain,
-            sites,
-            admin,
-            store,
-            live,
-            stop,
-            draining,
-            worker,
-            courier,
-            catching_up,
-            admin_task,
-            grace,
-        })
+        Ok(Self { edge, drain, sites, admin: admin_address, store, live, stop, draining, tasks, admin_task, grace })
     }
 
     /// Stops in the order in which nothing is lost: no new requests, those in flight finish, deliveries under way
@@ -152,9 +138,9 @@ impl App {
             );
         }
         self.stop.cancel();
-        for (task, what) in [(self.worker, "delivery"), (self.courier, "forwarding"), (self.catching_up, "recording")] {
+        for (name, task) in self.tasks {
             if let Err(error) = task.await {
-                tracing::error!(%error, what, "a task did not end well");
+                tracing::error!(%error, name, "a task did not end well");
             }
         }
         match self.admin_task.await {

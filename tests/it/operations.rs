@@ -188,13 +188,13 @@ async fn a_node_lives_is_ready_and_is_not_when_it_stops() {
         (answer.status(), serde_json::from_slice::<Value>(&answer.body).unwrap())
     };
     assert_eq!(says(&edge, "/livez").await, (200, json!({"live": true})));
-    assert_eq!(says(&edge, "/readyz").await, (200, json!({"ready": true, "reasons": []})));
+    assert_eq!(says(&edge, "/readyz").await, (200, json!({"ready": true, "reasons": [], "warnings": []})));
     let mut slow = edge.connect().await;
     slow.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     arrived.acquire().await.unwrap().forget();
     assert_eq!(edge.count(r#"selvedge_http_requests_in_flight{route="site"}"#).await, 1);
     edge.terminate();
-    let stopping = (503, json!({"ready": false, "reasons": ["the node is stopping"]}));
+    let stopping = (503, json!({"ready": false, "reasons": ["the node is stopping"], "warnings": []}));
     eventually("the stop", async || (says(&edge, "/readyz").await == stopping).then_some(())).await;
     assert_eq!(says(&edge, "/livez").await.0, 200);
     release.add_permits(1);

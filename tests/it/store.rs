@@ -138,5 +138,6 @@ async fn a_disk_that_is_full_and_then_is_not() {
     stage.goes_on_with_its_store("o3").await;
     let orders: Vec<_> =
         stage.impact.conversions().iter().map(|one| one.field("OrderId").unwrap().to_owned()).collect();
-    assert_eq!(orders, ["o1", "o3"]);
+    // The second has had its second chance; of the pixel's order nobody could tell whether Segment had reported it.
+    assert_eq!(orders, ["o1", "o2", "o3"]);
 }

@@ -142,9 +142,11 @@ impl Recorder {
         learned
     }
 
-    /// Where the call goes on all the same, its deliveries get a second chance; where it is refused, its SDK brings it again.
-    fn unrecorded(&self, deliveries: Vec<NewDelivery>, why: &str) -> Recorded {
+    /// Where the call goes on all the same, its deliveries get a second chance, but for what nobody could tell from the
+    /// report of Segment's own destination; where it is refused, its SDK brings it again.
+    fn unrecorded(&self, mut deliveries: Vec<NewDelivery>, why: &str) -> Recorded {
         let count = deliveries.len();
+        deliveries.retain(|delivery| !delivery.unrepeatable);
         let later = self.on_store_failure == OnFailure::Pass && self.outbox.append_later(deliveries);
         tracing::error!(deliveries = count, why, later, "deliveries are not recorded");
         self.shared.metrics.unrecorded(count as u64);
