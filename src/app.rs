@@ -93,7 +93,7 @@ impl App {
         let forwards = Forwards::new(store.clone(), config.store.key.as_ref());
         let edge = Arc::new(edge(&config, &shared, &outbox, &forwards)?);
         let api = Upstream::new(&config.segment.api, SEGMENT_WAITS)?;
-        let courier = Courier::new(forwards, api, shared.clone(), config.delivery.retry_for);
+        let courier = Courier::new(forwards.clone(), api, shared.clone(), config.delivery.retry_for);
         let client = Client::new(clock.clone())?;
 
         let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
@@ -112,6 +112,7 @@ impl App {
             store: store.clone(),
             outbox,
             links,
+            forwards,
             pacing,
             draining: draining.clone(),
         };
@@ -247,6 +248,19 @@ fn tell(report: &Report<'_>, shared: &Shared) {
         Step::Dead(_) => Kind::Dead,
     };
     shared.metrics.delivery(&request.program, request.endpoint, kind);
+    let trouble = match report.outcome {
+        Outcome::Accepted { .. } => None,
+        Outcome::Retry { why, .. } => Some(why.label()),
+        Outcome::Refused { .. } => Some("refused"),
+        Outcome::Unauthorized { .. } => Some("unauthorized"),
+    };
+    if let Some(trouble) = trouble {
+        shared.metrics.delivery_trouble(&request.program, request.endpoint, trouble);
+    }
+    if let Step::Dead(reason) = report.step {
+        let (id, program, reason) = (report.delivery.id, &request.program, reason.label());
+        tracing::warn!(delivery = %id, program, reason, "a delivery is a dead letter now; `selvedge deliveries` shows it");
+    }
     let words = || {
         let endpoint = destination::Endpoint::label(request.endpoint);
         let order = request.order_id.as_deref().map(|id| format!(", order {id}")).unwrap_or_default();

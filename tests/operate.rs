@@ -8,7 +8,7 @@ use selvedge::destination::Endpoint;
 use selvedge::links::{IdKind, Lesson, Links, PersonKey, Settings};
 use selvedge::live::Live;
 use selvedge::metrics::Metrics;
-use selvedge::outbox::{Appended, NewDelivery, Outbox};
+use selvedge::outbox::{Appended, Forwards, NewDelivery, Outbox};
 use selvedge::secret::Secret;
 use selvedge::store::{self, Store};
 use std::path::{Path, PathBuf};
@@ -126,6 +126,7 @@ async fn an_operator_works_on_a_running_node() {
         store: node.store.clone(),
         outbox: node.outbox.clone(),
         links: node.links.clone(),
+        forwards: Forwards::new(node.store.clone(), None),
         pacing: Arc::default(),
         draining: CancellationToken::new(),
     };

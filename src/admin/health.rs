@@ -5,7 +5,7 @@ use super::{Admin, Node};
 use crate::clock::Time;
 use crate::delivery::Why;
 use crate::metrics::Metrics;
-use crate::outbox::{Depth, Lane, State};
+use crate::outbox::{Backlog, Depth, Lane, State};
 use crate::store::Health;
 use axum::extract;
 use axum::response::{IntoResponse, Response};
@@ -29,7 +29,7 @@ pub(super) async fn ready(extract::State(node): Node) -> Answer {
 
 /// For Prometheus.
 pub(super) async fn metrics(extract::State(node): Node) -> Response {
-    let Admin { metrics, outbox, store, pacing, .. } = &node.admin;
+    let Admin { metrics, outbox, forwards, store, pacing, .. } = &node.admin;
     let troubles = pacing.lock().unwrap_or_else(PoisonError::into_inner).troubles();
     metrics.held_up(troubles.into_iter().map(|(lane, why, _)| (lane.program, lane.endpoint, why)));
     let stats = store.stats();
@@ -41,6 +41,9 @@ pub(super) async fn metrics(extract::State(node): Node) -> Response {
             let (count, oldest) = sum(&depths, state);
             metrics.queue(state, count, oldest.map(|oldest| now.since(oldest)).unwrap_or_default());
         }
+    }
+    if let Ok(Backlog { waiting, dead, oldest }) = forwards.backlog().await {
+        metrics.missed(waiting, dead, oldest.map(|oldest| outbox.now().since(oldest)).unwrap_or_default());
     }
     ([(CONTENT_TYPE, Metrics::CONTENT_TYPE)], metrics.expose()).into_response()
 }

@@ -17,7 +17,7 @@ use crate::delivery::Pacing;
 use crate::links::Links;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::outbox::Outbox;
+use crate::outbox::{Forwards, Outbox};
 use crate::secret::Secret;
 use crate::store::Store;
 use api::{Answer, Ask, Desk, Listing, Person};
@@ -48,6 +48,8 @@ pub struct Admin {
     pub outbox: Outbox,
     /// The links.
     pub links: Links,
+    /// The envelopes that Segment missed.
+    pub forwards: Forwards,
     /// What is held up on its way to the destinations.
     pub pacing: Arc<Mutex<Pacing>>,
     /// Cancelled when the node begins to stop: it is not ready any more, and streams end.

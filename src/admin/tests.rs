@@ -6,7 +6,7 @@ use crate::clock::{Clock, Time};
 use crate::destination::Endpoint;
 use crate::links::Settings;
 use crate::live::Kind;
-use crate::outbox::{Appended, NewDelivery};
+use crate::outbox::{Appended, Forwards, NewDelivery};
 use crate::store;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +29,7 @@ fn over(store: Store) -> Admin {
         live: Live::new(),
         outbox: Outbox::new(store.clone(), clock.clone()),
         links: Links::new(store.clone(), settings, clock),
+        forwards: Forwards::new(store.clone(), None),
         store,
         pacing: Arc::default(),
         draining: CancellationToken::new(),

@@ -33,7 +33,11 @@ pub struct Metrics {
     calls_of_shared_ids: Counter,
     envelopes: Counts<1>,
     deliveries: Counts<3>,
+    delivery_troubles: Counts<3>,
     unrecorded: Counter,
+    envelopes_waiting: Gauge,
+    envelopes_dead: Gauge,
+    envelopes_oldest_age: Gauge,
     held_up: Family<Labels<3>, Gauge>,
     queue_depth: Family<Labels<1>, Gauge>,
     queue_oldest_age: Family<Labels<1>, Gauge>,
@@ -104,6 +108,22 @@ impl Metrics {
             ),
             envelopes: register(&mut registry, "envelopes", "Envelopes of Segment calls, by what became of them"),
             deliveries: register(&mut registry, "deliveries", "What became of deliveries, by program and endpoint"),
+            delivery_troubles: register(
+                &mut registry,
+                "delivery_troubles",
+                "Attempts to deliver that will be made again or were given up, by what they met with",
+            ),
+            envelopes_waiting: register(
+                &mut registry,
+                "envelopes_waiting",
+                "Envelopes that wait until Segment is back",
+            ),
+            envelopes_dead: register(&mut registry, "envelopes_dead", "Envelopes that Segment refused later"),
+            envelopes_oldest_age: register(
+                &mut registry,
+                "envelopes_oldest_age_seconds",
+                "The age of the oldest envelope that waits",
+            ),
             unrecorded: register(&mut registry, "unrecorded", "Deliveries that the store did not take in time"),
             held_up: register(&mut registry, "held_up", "Whether deliveries wait for their endpoint, and why"),
             queue_depth: register(&mut registry, "queue_depth", "Deliveries in the outbox, by state"),
@@ -172,6 +192,21 @@ impl Metrics {
         let program = program.to_owned().into();
         let labels = [("program", program), ("endpoint", endpoint.label().into()), ("outcome", outcome.label().into())];
         self.deliveries.get_or_create(&labels).inc();
+    }
+
+    /// An attempt at a delivery of a configured program met with trouble.
+    pub fn delivery_trouble(&self, program: &str, endpoint: impl Label, trouble: &'static str) {
+        let program = program.to_owned().into();
+        let labels = [("program", program), ("endpoint", endpoint.label().into()), ("trouble", trouble.into())];
+        self.delivery_troubles.get_or_create(&labels).inc();
+    }
+
+    /// Sets how many envelopes wait for Segment, how many it refused later, and the age of the oldest that waits; called
+    /// just before [`Metrics::expose`].
+    pub fn missed(&self, waiting: u64, dead: u64, oldest_age: Duration) {
+        self.envelopes_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.envelopes_dead.set(i64::try_from(dead).unwrap_or(i64::MAX));
+        self.envelopes_oldest_age.set(i64::try_from(oldest_age.as_secs()).unwrap_or(i64::MAX));
     }
 
     /// Sets which programs' deliveries are held up at which endpoint, and why; called just before [`Metrics::expose`].
