@@ -2,6 +2,7 @@
 
 use super::schema;
 use crate::clock::Clock;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -18,6 +19,10 @@ const LOCK: &str = "selvedge.lock";
 const TOKEN: &str = "admin.token";
 /// 256 bits cannot be guessed.
 const TOKEN_BYTES: usize = 32;
+/// Pages in memory: the upper levels of all trees at a million deliveries.
+const CACHE_KIB: i64 = 16 * 1024;
+/// More than the writer has different statements: none is parsed twice.
+const STATEMENTS_KEPT: usize = 128;
 /// How long to wait for a stranger (an operator's `sqlite3`) that holds the database.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 
@@ -104,7 +109,12 @@ fn connect(database: &Path, clock: &Clock) -> Result<Connection, schema::Fault> 
     connection.pragma_update(None, "synchronous", "FULL")?;
     // After a burst the log shrinks again.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Without it SQLite prepares a statement anew for each value that its plan might depend on.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     schema::migrate(&mut connection)?;
     super::deliveries::free_leases(&connection, clock.now())?;
     Ok(connection)

@@ -184,7 +184,32 @@ fn sweep(connection: &Connection, kept: Kept, now: Time) -> rusqlite::Result<boo
 }
 
 /// All batches in one transaction. The outer error is the transaction's, the inner ones are the batches' own.
+///
+/// Hardly ever does a batch fail, so they are first written as one; savepoints, which cost a copy of every page that is
+/// touched, are only set where one has failed.
 fn transact(
+    connection: &Connection,
+    batches: &[Batch],
+    room: Room,
+    now: Time,
+) -> rusqlite::Result<Vec<rusqlite::Result<Vec<Effect>>>> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let together = batches.iter().map(|batch| write_all(connection, &batch.changes, room, now));
+    let answers = match together.collect::<rusqlite::Result<Vec<_>>>() {
+        Ok(effects) => effects.into_iter().map(Ok).collect(),
+        // SQLite took the whole transaction back.
+        Err(error) if connection.is_autocommit() => return Err(error),
+        Err(_) => {
+            roll_back(connection);
+            apart(connection, batches, room, now)?
+        }
+    };
+    connection.prepare_cached("COMMIT")?.execute([]).inspect_err(|_| roll_back(connection))?;
+    Ok(answers)
+}
+
+/// Each batch within a savepoint of its own, in a transaction that is left open.
+fn apart(
     connection: &Connection,
     batches: &[Batch],
     room: Room,
@@ -193,13 +218,17 @@ fn transact(
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut answers = Vec::with_capacity(batches.len());
     for batch in batches {
-        match write_batch(connection, &batch.changes, room, now) {
-            // SQLite took the whole transaction back, the companions' changes included.
-            Err(error) if connection.is_autocommit() => return Err(error),
-            answer => answers.push(answer),
+        connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
+        let effects = write_all(connection, &batch.changes, room, now);
+        match &effects {
+            // The companions' changes are gone, too.
+            Err(_) if connection.is_autocommit() => return effects.map(|_| answers),
+            Err(_) => _ = connection.prepare_cached("ROLLBACK TO batch")?.execute([])?,
+            Ok(_) => {}
         }
+        connection.prepare_cached("RELEASE batch")?.execute([])?;
+        answers.push(effects);
     }
-    connection.prepare_cached("COMMIT")?.execute([]).inspect_err(|_| roll_back(connection))?;
     Ok(answers)
 }
 
@@ -211,16 +240,8 @@ fn roll_back(connection: &Connection) {
     }
 }
 
-fn write_batch(connection: &Connection, changes: &[Change], room: Room, now: Time) -> rusqlite::Result<Vec<Effect>> {
-    connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
-    let effects = changes.iter().map(|change| apply(connection, change, room, now)).collect::<rusqlite::Result<_>>();
-    if effects.is_err() && !connection.is_autocommit() {
-        connection.prepare_cached("ROLLBACK TO batch")?.execute([])?;
-    }
-    if !connection.is_autocommit() {
-        connection.prepare_cached("RELEASE batch")?.execute([])?;
-    }
-    effects
+fn write_all(connection: &Connection, changes: &[Change], room: Room, now: Time) -> rusqlite::Result<Vec<Effect>> {
+    changes.iter().map(|change| apply(connection, change, room, now)).collect()
 }
 
 fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rusqlite::Result<Effect> {
