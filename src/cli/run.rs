@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Log};
 use crate::secret::Secrets;
 use clap::Args;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
@@ -103,7 +103,8 @@ fn banner(config: &Config) -> String {
 
 fn start_log(log: &Log) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&log.level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colours = io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     let started = if log.json { builder.json().try_init() } else { builder.try_init() };
     if started.is_err() {
         tracing::debug!("a log is there already");
