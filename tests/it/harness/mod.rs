@@ -1,9 +1,14 @@
 //! The edge under test, its scripted origin, and clients that see every byte.
+#![allow(dead_code, unused_imports, reason = "several test programs use it, and none of them all of it")]
 
 mod client;
+mod command;
 mod edge;
 mod origin;
+pub(crate) mod sdk;
 
+pub(crate) use client::{Answer, Connection};
+pub(crate) use command::Running;
 pub(crate) use edge::Edge;
 pub(crate) use origin::{Origin, Seen, answers};
 
