@@ -265,6 +265,8 @@ fn tell(report: &Report<'_>, shared: &Shared) {
         let endpoint = destination::Endpoint::label(request.endpoint);
         let order = request.order_id.as_deref().map(|id| format!(", order {id}")).unwrap_or_default();
         let answer = match report.outcome {
+            // The receipt of a page load is a whole click ID.
+            Outcome::Accepted { .. } if request.endpoint == destination::Endpoint::PageLoad => String::new(),
             Outcome::Accepted { receipt } => {
                 receipt.as_deref().map(|receipt| format!(" → {receipt}")).unwrap_or_default()
             }

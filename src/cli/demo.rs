@@ -13,7 +13,6 @@ use crate::metrics::Label;
 use crate::secret::Secrets;
 use clap::Args;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,9 +63,15 @@ impl Stage {
             (Segment::start().await?, Impact::start().await?, Shop::start(Clock::System).await?);
         let folder = std::env::temp_dir().join(format!("selvedge-demo-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        let text = configuration(free_or_any(port), &shop.url(), &segment.url(), &impact.url());
-        let config = read(&text, &folder)?;
-        let app = App::start(config, Clock::System).await.map_err(io::Error::other)?;
+        let start = async |port| {
+            let text = configuration(port, &shop.url(), &segment.url(), &impact.url());
+            App::start(read(&text, &folder)?, Clock::System).await.map_err(io::Error::other)
+        };
+        // Somebody may have the wanted port; any other will do.
+        let app = match start(port).await {
+            Err(_) if port != 0 => start(0).await?,
+            started => started?,
+        };
         let stage = Self { app, segment, impact, shop, folder };
         let orders = format!("{}/cdp/v1/track", stage.front()).parse().map_err(io::Error::other)?;
         stage.shop.report_orders_to(orders);
@@ -142,11 +147,6 @@ campaign_id        = "1000"
 enable_page_events = true
 "#
     )
-}
-
-/// The wanted port if nobody has it, else 0: any.
-fn free_or_any(port: u16) -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_or(0, |_| port)
 }
 
 /// Not `println!`: it would panic when the reader has gone away.

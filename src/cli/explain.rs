@@ -116,7 +116,7 @@ impl<'a> Explainer<'a> {
     fn print(&self, explained: Result<Explained, String>, out: &mut impl Write) -> io::Result<()> {
         match (explained, self.arguments.format) {
             (Ok(explained), Format::Json) => writeln!(out, "{}", explained.json()),
-            (Ok(explained), Format::Text) => out.write_all(explained.text().as_bytes()),
+            (Ok(explained), Format::Text) => out.write_all(explained.text(self.links.is_some()).as_bytes()),
             (Err(error), Format::Json) => writeln!(out, "{}", json!({ "error": error })),
             (Err(error), Format::Text) => writeln!(out, "error: {error}\n"),
         }
@@ -188,7 +188,7 @@ fn expected(line: &[u8]) -> Result<(Expect, usize), String> {
         return Ok((Expect::Batch, items.len()));
     }
     match object.get("type").and_then(Value::as_str) {
-        None => Err("not an event: it has no \"type\"".to_owned()),
+        None => Err("not an event: it has no \"type\", such as \"track\"".to_owned()),
         Some(kind) => CallKind::parse(kind).map(|kind| (Expect::One(kind), 1)).ok_or_else(|| {
             format!("not an event: type {kind:?}; expected track, page, screen, identify, group or alias")
         }),
@@ -232,10 +232,12 @@ impl Explained {
         self.requests.iter().zip(&self.targets).map(|((program, request), target)| (program.as_str(), request, target))
     }
 
-    fn text(&self) -> String {
+    /// For people; whether links were looked up, too, tells what an absent click means.
+    fn text(&self, links_asked: bool) -> String {
         let mut text = format!("{} ({})\n", self.call, self.message_id.as_deref().unwrap_or("no messageId"));
         match &self.attribution {
-            None => text.push_str("  click      none: no evidence in the call\n"),
+            None if links_asked => text.push_str("  click      none: no evidence in the call, no link in the store\n"),
+            None => text.push_str("  click      none: no evidence in the call (--with-store looks links up)\n"),
             Some(Attribution { click, basis }) => {
                 text.push_str(&format!("  click      {} ({})\n", click.id.as_str(), basis.label()))
             }

@@ -72,7 +72,7 @@ fn text(body: &Value) -> String {
         ("shared", _) => "nothing: too many ids are joined to it".to_owned(),
         _ => "nothing".to_owned(),
     };
-    format!("click   {own}\njoined  to {} other ids\na call with only this id gets  {found}\n", member(body, "joined"))
+    format!("click   {own}\njoined  to other ids: {}\na call with only this id gets  {found}\n", member(body, "joined"))
 }
 
 fn shown(click: &Value) -> String {
@@ -90,7 +90,7 @@ mod tests {
         let body = json!({ "click": click, "until": "2026-12-24T03:56:35.120Z", "joined": 2, "found": "click", "found_click": click });
         let expected = "\
 click   abc of 2026-11-24T03:56:35.120Z (landing) until 2026-12-24T03:56:35.120Z
-joined  to 2 other ids
+joined  to other ids: 2
 a call with only this id gets  abc of 2026-11-24T03:56:35.120Z (landing)
 ";
         assert_eq!(text(&body), expected);

@@ -15,8 +15,8 @@ pub(super) fn check(root: &mut Section<'_>, config: &Config) {
     check_unique(&sources, "write_key", "the write key of two sources");
     check_unique(&sources, "name", "the name of two sources");
     if sources.is_empty() {
-        if !programs.is_empty() {
-            segment.warn(
+        if let Some(program) = programs.first() {
+            program.warn(
                 "no [[segment.source]] is listed: the calls of every write key are delivered",
                 "list the sources that are yours: [[segment.source]] with a write_key",
             );

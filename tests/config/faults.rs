@@ -118,13 +118,13 @@ fn what_is_missing_is_said_at_the_header_or_at_the_first_line() {
     assert_eq!(
         faults_of("# comment\n[listen]\nhttp = []\nhttps = {}\n[[site]]\n[[impact.program]]\nname = \"\"\n"),
         [
-            "1:1 warning no [[segment.source]] is listed: the calls of every write key are delivered",
             "2:1 error `http` of [listen] lists no address",
             "4:9 error TLS is not available in this version",
             "5:1 error `origin` is missing from [[site]]",
             "6:1 error `account_sid` is missing from [[impact.program]]",
             "6:1 error `api_key` is missing from [[impact.program]]",
             "6:1 error `campaign_id` is missing from [[impact.program]]",
+            "6:1 warning no [[segment.source]] is listed: the calls of every write key are delivered",
             "7:8 error `name` is empty",
         ]
     );

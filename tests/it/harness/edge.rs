@@ -53,6 +53,19 @@ impl Edge {
         Starting { segment, impact, program, ..Self::start() }
     }
 
+    /// An edge with this whole configuration, `[store]` apart.
+    pub(crate) fn configured(text: &str) -> Starting {
+        let nothing = String::new;
+        Starting {
+            listen: text.to_owned(),
+            segment: nothing(),
+            impact: nothing(),
+            program: nothing(),
+            rest: nothing(),
+            store: None,
+        }
+    }
+
     /// Kills it without a word, and runs it again on the same folder.
     pub(crate) async fn kill_and_run_again(&mut self) {
         self.running.child.kill().unwrap();
@@ -126,6 +139,11 @@ impl Edge {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.running.address
+    }
+
+    /// Its folder, with `selvedge.toml` in it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What it has logged so far.
@@ -217,6 +235,7 @@ fn launch(folder: &Path) -> Running {
     let configuration = folder.join("selvedge.toml");
     let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
         .args(["run", "--config", configuration.to_str().unwrap()])
+        .env("IMPACT_AUTH_TOKEN", AUTH_TOKEN)
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()

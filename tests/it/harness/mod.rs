@@ -1,11 +1,15 @@
 //! The edge under test, its scripted origin, and clients that see every byte.
+#![allow(dead_code, unused_imports, reason = "several test programs use it, and none of them all of it")]
 
 mod client;
+mod command;
 mod edge;
 mod origin;
+pub(crate) mod sdk;
 mod stage;
 
-pub(crate) use client::{Answer, find};
+pub(crate) use client::{Answer, Connection, find};
+pub(crate) use command::Running;
 pub(crate) use edge::{Edge, Starting};
 pub(crate) use origin::{Origin, Seen, answers};
 pub(crate) use stage::Stage;
