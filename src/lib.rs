@@ -25,6 +25,7 @@
 //! * Only `destination::impact` knows impact.com, only [`segment`] knows Segment, and [`store`] knows neither.
 //! * A Segment call is never re-serialised: what is added is spliced into the bytes that came.
 //! * No failure of attribution, store or network changes what the site or Segment answers.
+//! * What was acknowledged is delivered, sent on, or visibly given up: see [`outbox`].
 
 pub mod admin;
 pub mod app;

@@ -9,14 +9,18 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Each family of metrics with the names of its labels.
-const FAMILIES: [(&str, &[&str]); 16] = [
+const FAMILIES: [(&str, &[&str]); 20] = [
     ("selvedge_build_info", &["version"]),
     ("selvedge_calls_of_shared_ids_total", &[]),
     ("selvedge_calls_total", &["basis", "type"]),
     ("selvedge_calls_untouched_total", &["reason"]),
     ("selvedge_clicks_total", &["outcome"]),
     ("selvedge_deliveries_total", &["endpoint", "outcome", "program"]),
+    ("selvedge_delivery_troubles_total", &["endpoint", "program", "trouble"]),
+    ("selvedge_envelopes_dead", &[]),
+    ("selvedge_envelopes_oldest_age_seconds", &[]),
     ("selvedge_envelopes_total", &["outcome"]),
+    ("selvedge_envelopes_waiting", &[]),
     ("selvedge_http_added_latency_seconds", &["le", "route"]),
     ("selvedge_http_request_duration_seconds", &["le", "route"]),
     ("selvedge_http_requests_in_flight", &["route"]),
@@ -128,6 +132,8 @@ async fn the_metrics_of_a_journey_have_few_labels_and_nobodys_secrets() {
         r#"selvedge_deliveries_total{program="us",endpoint="conversions",outcome="dead"} 1"#,
         r#"selvedge_deliveries_total{program="us",endpoint="conversions",outcome="retried"} 2"#,
         r#"selvedge_deliveries_total{program="us",endpoint="conversions",outcome="delivered"} 2"#,
+        r#"selvedge_delivery_troubles_total{program="us",endpoint="conversions",trouble="maybe_sent"} 1"#,
+        r#"selvedge_delivery_troubles_total{program="us",endpoint="conversions",trouble="server_error"} 1"#,
         r#"selvedge_queue_depth{state="dead"} 1"#,
         r#"selvedge_queue_depth{state="waiting"} 0"#,
         r#"selvedge_http_requests_total{route="site",code="2xx"} 1"#,
