@@ -59,11 +59,13 @@ ALTER TABLE delivery ADD COLUMN sum INTEGER;
 ALTER TABLE delivery ADD COLUMN call TEXT;
 
 DROP INDEX delivery_due;
+DROP INDEX delivery_fragile;
 DROP INDEX delivery_depth;
 DROP INDEX delivery_message;
 DROP INDEX delivery_anonymous;
 DROP INDEX delivery_user;
 CREATE INDEX delivery_lane ON delivery (program, endpoint, urgency, due) WHERE ended IS NULL;
+CREATE INDEX delivery_leased ON delivery (due) WHERE state = 'leased';
 CREATE INDEX delivery_open ON delivery (endpoint, created) WHERE ended IS NULL;
 CREATE INDEX delivery_anonymous ON delivery (anonymous, created) WHERE anonymous IS NOT NULL;
 CREATE INDEX delivery_user ON delivery (user, created) WHERE user IS NOT NULL;

@@ -91,10 +91,7 @@ fn due_in(c: &Connection, lane: &Lane, most: u32, now: Time) -> rusqlite::Result
 /// What was leased when the process died is free at once; but what must not be sent twice may have been sent.
 pub(in crate::store) fn free_leases(c: &Connection, now: Time) -> rusqlite::Result<()> {
     end_ambiguous(c, None, now)?;
-    c.execute(
-        "UPDATE delivery SET state = 'waiting', due = ?1 WHERE ended IS NULL AND state = 'leased'",
-        [now.millis()],
-    )?;
+    c.execute("UPDATE delivery SET state = 'waiting', due = ?1 WHERE state = 'leased'", [now.millis()])?;
     Ok(())
 }
 
