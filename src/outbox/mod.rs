@@ -14,6 +14,8 @@
 
 pub mod forwards;
 mod late;
+#[doc = include_str!("promise.md")]
+pub mod promise {}
 mod once;
 
 pub use crate::store::{Cap, DeliveryFilter as Filter, DeliveryId, Depth, Lane, State, Touched};
