@@ -85,7 +85,7 @@ async fn a_call_that_waited_is_dated_as_if_it_had_not() {
     stage.segment.script().next(Answer::status(503)).next(Answer::status(503));
     let before = selvedge::clock::Clock::System.now();
     assert_eq!(stage.post("/cdp/v1/batch", "", &batch).await, 200);
-    let seen = taken(&stage, 2).await;
+    let seen = taken(&stage, 3).await;
     let after = selvedge::clock::Clock::System.now();
     let moved: Value = serde_json::from_slice(&seen.last().unwrap().body).unwrap();
     let moved = Time::parse(moved["sentAt"].as_str().unwrap()).unwrap();

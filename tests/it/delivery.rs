@@ -287,7 +287,7 @@ async fn neighbours_that_are_away_at_the_start_keep_nothing_from_the_site() {
     let request = format!("POST /cdp/v1/t HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{call}");
     let away = edge.send(&request).await;
     assert_eq!((away.status(), away.text().as_str()), (200, r#"{"success":true}"#));
-    assert_eq!(edge.delivery(1).await["state"], "waiting");
+    edge.delivery_in(1, "waiting").await;
 
     let segment = eventually("Segment's port", async || Segment::start_at(segment_port).await.ok()).await;
     let impact = eventually("impact.com's port", async || Impact::start_at(impact_port).await.ok()).await;
