@@ -58,13 +58,11 @@ impl Time {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 
-    /// ISO 8601 in UTC with milliseconds, such as `2026-11-24T03:56:35.120Z`.
+    /// ISO 8601 in UTC with milliseconds, such as `2026-11-24T03:56:35.120Z`. A moment outside the years -9999 to 9999,
+    /// where a client's clock can lead, is printed as the last or the first one within.
     pub fn iso8601(self) -> String {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(t) => format!("{t:.3}"),
-            // Only reachable outside the years -9999 to 9999, where no event is.
-            Err(_) => format!("{}", self.0),
-        }
+        let edge = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        format!("{:.3}", jiff::Timestamp::from_millisecond(self.0).unwrap_or(edge))
     }
 }
 
@@ -112,6 +110,18 @@ mod tests {
         assert_eq!(Time::parse("2026-11-24T05:56:35.120+02:00"), Some(t));
         assert_eq!(Time::parse("yesterday"), None);
         assert_eq!(Time::parse("2026-11-24"), None);
+    }
+
+    #[test]
+    fn any_moment_is_printed_as_a_date() {
+        for (moment, printed) in [
+            (Time::parse("9999-12-30T22:00:00.999999999Z").unwrap(), "9999-12-30T22:00:00.999Z"),
+            (Time::from_millis(i64::MAX), "9999-12-30T22:00:00.999Z"),
+            (Time::from_millis(i64::MIN), "-009999-01-02T01:59:59.000Z"),
+        ] {
+            assert_eq!(moment.iso8601(), printed);
+            assert!(Time::parse(printed).is_some());
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The pixel: one call in the query of a GET (Segment's pixel tracking API).
 
 use super::call::Names;
+use super::scan::DEPTH_MAX;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -48,7 +49,7 @@ impl Pixel {
             }
             start += pair.len() + 1;
         }
-        Some(Self { json: serde_json::to_vec(&Value::Object(dotted(query))).ok()?, form: Form::Dotted })
+        Some(Self { json: serde_json::to_vec(&Value::Object(dotted(query)?)).ok()?, form: Form::Dotted })
     }
 
     /// The query that carries `json` in the place of the call; the dotted form can only gain a referrer.
@@ -99,12 +100,17 @@ fn engine(spelling: Spelling) -> GeneralPurpose {
 }
 
 /// The call that dotted parameters spell: `properties.price=3` is `{"properties":{"price":"3"}}`.
-fn dotted(query: &str) -> Map<String, Value> {
+///
+/// `None` when a path nests deeper than a body may: a query of dots would take as many frames of the stack.
+fn dotted(query: &str) -> Option<Map<String, Value>> {
     let mut call = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (path, value) = pair.split_once('=').unwrap_or((pair, ""));
         let plain = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let path = plain(path);
+        if path.split('.').count() > usize::from(DEPTH_MAX) {
+            return None;
+        }
         let mut at = &mut call;
         let mut keys = path.split('.').peekable();
         while let Some(key) = keys.next() {
@@ -117,7 +123,7 @@ fn dotted(query: &str) -> Map<String, Value> {
             at = next;
         }
     }
-    call
+    Some(call)
 }
 
 #[cfg(test)]
@@ -158,5 +164,13 @@ mod tests {
         let written = pixel.write(query, b"", Some("a:b-c"), &names()).unwrap();
         assert_eq!(written, format!("{query}&context.referrer.id=a%3Ab%2Dc&context.referrer.type=impactRadius"));
         assert!(pixel.write(&"x".repeat(8_200), b"", Some("a"), &names()).is_none());
+    }
+
+    #[test]
+    fn a_path_nests_no_deeper_than_a_body() {
+        let query = |steps: usize| format!("userId=u1&{}=3", vec!["a"; steps].join("."));
+        assert!(Pixel::read(&query(128)).is_some());
+        assert!(Pixel::read(&query(129)).is_none());
+        assert!(Pixel::read(&query(4_000)).is_none());
     }
 }
