@@ -6,89 +6,20 @@
 
 #[path = "splice/generate.rs"]
 mod generate;
+#[path = "splice/oracle.rs"]
+mod oracle;
 
+use oracle::{check, oracle, spliced};
 use proptest::prelude::*;
-use selvedge::click::ClickId;
-use selvedge::segment::referrer::enrich;
-use selvedge::segment::splice::{Edit, apply, whole};
-use selvedge::segment::{CallKind, Envelope, Expect, Names, Untouched};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use selvedge::segment::{CallKind, Expect, Untouched};
 use std::fs;
 use std::path::PathBuf;
-
-fn names() -> Names {
-    Names { parameters: vec!["im_ref".into()], integration: "Impact Partnership Cloud", referrer_type: "impactRadius" }
-}
-
-fn click() -> ClickId {
-    ClickId::parse(b"2uz3sQWFl:xyJR-cq").unwrap()
-}
-
-/// The body as it goes on, and how many calls were spliced.
-fn spliced(text: &[u8], expect: Expect) -> Result<(Vec<u8>, usize), Untouched> {
-    let names = names();
-    let envelope = Envelope::read(text, expect, &names)?;
-    let edits: Vec<Vec<Edit>> =
-        envelope.calls().filter_map(|view| enrich(&view, &click(), &names, false).ok()).collect();
-    let count = edits.len();
-    Ok((apply(text, whole(text), &edits.concat()), count))
-}
-
-fn oracle(text: &[u8]) -> Option<Value> {
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    reader.disable_recursion_limit();
-    let value = Value::deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    Some(value)
-}
 
 /// What is left of `after` when every run of inserted bytes is taken out: `before` must be a subsequence of it in which
 /// only whole insertions are missing. Replaced nulls and empty strings are the only bytes that may go.
 fn is_subsequence(before: &[u8], after: &[u8]) -> bool {
     let mut rest = after.iter();
     before.iter().all(|byte| rest.any(|other| other == byte))
-}
-
-/// Checks one body that is a call: `after` says the same as `before`, but for the referrer.
-fn check(before: &[u8], expect: Expect) {
-    let Ok((after, count)) = spliced(before, expect) else {
-        return;
-    };
-    if count == 0 {
-        assert_eq!(after, before);
-        return;
-    }
-    let (Some(was), Some(mut is)) = (oracle(before), oracle(&after)) else {
-        // serde_json refuses half surrogates in strings; the scanner does not.
-        assert!(before.windows(3).any(|w| w.eq_ignore_ascii_case(b"\\ud")), "{}", String::from_utf8_lossy(before));
-        return;
-    };
-    let calls: Vec<(Value, &mut Value)> = match (was.get("batch").and_then(Value::as_array), is.get_mut("batch")) {
-        (Some(was), Some(Value::Array(is))) if expect == Expect::Batch => was.iter().cloned().zip(is).collect(),
-        _ => vec![(was.clone(), &mut is)],
-    };
-    let batch_referrer = was.pointer("/context/referrer").filter(|_| expect == Expect::Batch).cloned();
-    for (was, is) in calls {
-        if was == *is {
-            continue;
-        }
-        let mut expected = was.clone();
-        let context = expected.as_object_mut().unwrap().entry("context").or_insert(Value::Null);
-        if context.is_null() {
-            *context = json!({});
-        }
-        let missing = context.get("referrer").is_none();
-        let referrer = context.as_object_mut().unwrap().entry("referrer").or_insert(Value::Null);
-        if referrer.is_null() {
-            let inherited = batch_referrer.clone().filter(|r| missing && r.is_object());
-            *referrer = inherited.unwrap_or(json!({}));
-        }
-        referrer["id"] = json!(click().as_str());
-        referrer["type"] = json!("impactRadius");
-        assert_eq!(*is, expected);
-    }
 }
 
 #[test]

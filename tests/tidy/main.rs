@@ -95,7 +95,7 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
     paths.sort();
     for path in paths {
         let place = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
-        if path.is_dir() && !place.ends_with("/node_modules") {
+        if path.is_dir() && !place.ends_with("/node_modules") && !place.ends_with("/target") {
             collect(root, &path, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             sources.push(Source::new(&place, &std::fs::read_to_string(&path).unwrap()));

@@ -13,17 +13,19 @@ const WORDS_CHARACTERS_MAX: usize = 300;
 const EPOCH_SECONDS_MIN: i64 = 1_000_000_000;
 
 /// An HTTP answer, read.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its fields.
+    pub headers: HeaderMap,
     /// Its body, or as much as is read of one.
-    pub(super) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 /// What an answer means for the delivery.
 ///
 /// A redirect is never followed: it is taken for trouble at impact.com's, which goes away or becomes a dead letter by age.
-pub(super) fn outcome(answer: &Answer, endpoint: Endpoint, now: Time) -> Outcome {
+pub fn outcome(answer: &Answer, endpoint: Endpoint, now: Time) -> Outcome {
     let status = answer.status;
     let json: Option<Value> = serde_json::from_slice(&answer.body).ok();
     if (200..300).contains(&status) {
