@@ -1,7 +1,7 @@
 //! How the store is doing.
 
 use crate::clock::{Clock, Time};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ pub struct Stats {
 pub(super) struct Watch {
     clock: Clock,
     health: Mutex<Health>,
+    is_damaged: AtomicBool,
     commits: AtomicU64,
     batches: AtomicU64,
     rows: AtomicU64,
@@ -56,6 +57,7 @@ impl Watch {
         Self {
             clock,
             health: Mutex::new(Health::Fine),
+            is_damaged: AtomicBool::new(false),
             commits: AtomicU64::new(0),
             batches: AtomicU64::new(0),
             rows: AtomicU64::new(0),
@@ -83,7 +85,16 @@ impl Watch {
         self.dropped.fetch_add(1, Relaxed);
     }
 
+    /// The database is damaged: whatever can still be written, it is not well until it is opened again.
+    pub(super) fn damaged(&self, why: &str) {
+        self.is_damaged.store(true, Relaxed);
+        self.failing(why);
+    }
+
     pub(super) fn fine(&self) {
+        if self.is_damaged.load(Relaxed) {
+            return;
+        }
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         if *health != Health::Fine {
             tracing::info!("the store can write again");

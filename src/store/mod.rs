@@ -12,13 +12,16 @@
 
 mod browse;
 pub mod config;
+mod damage;
 mod deliveries;
 mod forwards;
 mod health;
+mod log;
 mod open;
 mod people;
 mod reader;
 mod rows;
+mod salvage;
 mod schema;
 mod writer;
 
@@ -69,8 +72,8 @@ impl Store {
     /// See [`OpenError`]. The program is meant to go on with [`Store::unavailable`].
     pub fn open(config: &Config, clock: Clock) -> Result<Self, OpenError> {
         let opened = open::open(&config.path, &clock)?;
-        let readers = Readers::open(&opened.database)?;
         let watch = Arc::new(Watch::new(clock.clone()));
+        let readers = Readers::open(&opened.database, watch.clone())?;
         let (inbox, outbox) = sync_channel(WAITING_BATCHES_MAX);
         let writer = Writer {
             connection: opened.connection,

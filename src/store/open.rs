@@ -1,9 +1,11 @@
 //! Opening: the folder, the lock, the database file, the token.
 
-use super::schema;
+use super::log::Log;
+use super::schema::Fault;
+use super::{damage, salvage, schema};
 use crate::clock::Clock;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -13,8 +15,12 @@ use thiserror::Error;
 
 /// The database's name in the store folder.
 const DATABASE: &str = "selvedge.db";
+/// Its write-ahead log.
+const LOG: &str = "selvedge.db-wal";
 /// The file whose lock says that a process has the store open.
 const LOCK: &str = "selvedge.lock";
+/// What the lock file holds once a store was made in its folder, so that its numbers are not used again if it is gone.
+const HAD_STORE: &[u8] = b"a store was made here\n";
 /// The admin listener's secret.
 const TOKEN: &str = "admin.token";
 /// 256 bits cannot be guessed.
@@ -43,8 +49,8 @@ pub enum OpenError {
         /// The store folder.
         folder: PathBuf,
     },
-    /// The file is no database, damaged, or another program's.
-    #[error("{} is not a store of Selvedge, or is damaged ({detail}); move it away, and a new one will be made", database.display())]
+    /// Another program's database.
+    #[error("{} is not a store of Selvedge ({detail}); move it away, and a new one will be made", database.display())]
     NotAStore {
         /// The database file.
         database: PathBuf,
@@ -87,24 +93,49 @@ pub(super) fn open(folder: &Path, clock: &Clock) -> Result<Opened, OpenError> {
         TryLockError::Error(source) => unusable(source),
     })?;
     let database = folder.join(DATABASE);
+    salvage::finish(&database, clock.now()).map_err(unusable)?;
     // SQLite gives its -wal and -shm files the rights of the database file.
     private(&database).map_err(unusable)?;
+    let had_store = lock.metadata().map_err(unusable)?.len() > 0;
+    let is_gone = had_store && std::fs::metadata(&database).map_err(unusable)?.len() == 0;
     // A new file is only there after a power cut if its folder was synced.
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(unusable)?;
-    let connection = connect(&database, clock).map_err(|error| error.about(&database))?;
+    let connection = match connect(&database, clock) {
+        Err(fault) => match fault.damage() {
+            Some(why) => salvage::salvage(&database, clock.now(), &why).and_then(|()| connect(&database, clock)),
+            None => Err(fault),
+        },
+        sound => sound,
+    };
+    let connection = connection.map_err(|fault| fault.about(&database))?;
+    if is_gone {
+        tracing::error!(database = %database.display(), "there was a store, and it has gone: a new one was made");
+        salvage::skip_numbers(&connection, clock.now()).map_err(|error| Fault::from(error).about(&database))?;
+    }
+    if !had_store {
+        (&lock).write_all(HAD_STORE).and_then(|()| lock.sync_all()).map_err(unusable)?;
+    }
     Ok(Opened { connection, lock, database })
 }
 
 /// Opens, or makes, a file that only the owner may read.
-fn private(path: &Path) -> io::Result<File> {
+pub(super) fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-fn connect(database: &Path, clock: &Clock) -> Result<Connection, schema::Fault> {
+fn connect(database: &Path, clock: &Clock) -> Result<Connection, Fault> {
+    let log_file = database.with_file_name(LOG);
+    let log = Log::read(&log_file)?;
+    if std::fs::metadata(database)?.len() == 0 && std::fs::metadata(&log_file).is_ok_and(|log| log.len() > 0) {
+        return Err(Fault::Damaged("the file is empty, and its log is not".to_owned()));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(database, flags)?;
     connection.busy_timeout(BUSY_WAIT)?;
     schema::check(&connection)?;
+    if log.is_broken {
+        salvage::keep_log(database, clock.now())?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // After a burst the log shrinks again.
@@ -115,23 +146,33 @@ fn connect(database: &Path, clock: &Clock) -> Result<Connection, schema::Fault> 
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     // Without it SQLite prepares a statement anew for each value that its plan might depend on.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    damage::look(&connection, database, &log)?;
+    damage::forget(database)?;
     schema::migrate(&mut connection)?;
+    if log.is_broken {
+        salvage::skip_numbers(&connection, clock.now())?;
+    }
     super::deliveries::free_leases(&connection, clock.now())?;
     Ok(connection)
 }
 
-impl schema::Fault {
+impl Fault {
+    /// What is damaged, if that is the fault.
+    fn damage(&self) -> Option<String> {
+        match self {
+            Self::Damaged(why) => Some(why.clone()),
+            Self::Sqlite(error) if damage::is_damage(error) => Some(error.to_string()),
+            Self::Sqlite(_) | Self::Foreign(_) | Self::Newer { .. } | Self::Io(_) => None,
+        }
+    }
+
     fn about(self, database: &Path) -> OpenError {
         let database = database.to_owned();
         match self {
-            Self::Foreign(detail) => OpenError::NotAStore { database, detail },
+            Self::Foreign(detail) | Self::Damaged(detail) => OpenError::NotAStore { database, detail },
             Self::Newer { found } => OpenError::Newer { database, found, known: schema::NEWEST },
-            Self::Sqlite(source) => match source.sqlite_error_code() {
-                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                    OpenError::NotAStore { database, detail: source.to_string() }
-                }
-                _ => OpenError::Database { database, source },
-            },
+            Self::Io(source) => OpenError::Folder { folder: database, source },
+            Self::Sqlite(source) => OpenError::Database { database, source },
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Reading: a few connections of their own, off the async threads.
 
+use super::damage;
+use super::health::Watch;
 use super::open::OpenError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -22,13 +24,14 @@ pub struct ReadError(pub String);
 pub(super) struct Readers {
     turns: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
+    watch: Arc<Watch>,
 }
 
 impl Readers {
-    pub(super) fn open(database: &Path) -> Result<Self, OpenError> {
+    pub(super) fn open(database: &Path, watch: Arc<Watch>) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Database { database: PathBuf::from(database), source };
         let idle = (0..READERS).map(|_| connect(database)).collect::<Result<_, _>>().map_err(unusable)?;
-        Ok(Self { turns: Arc::new(Semaphore::new(READERS)), idle: Arc::new(Mutex::new(idle)) })
+        Ok(Self { turns: Arc::new(Semaphore::new(READERS)), idle: Arc::new(Mutex::new(idle)), watch })
     }
 
     /// Runs `read` on a free connection.
@@ -37,10 +40,15 @@ impl Readers {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
         let turn = self.turns.clone().acquire_owned().await.map_err(|_| closed())?;
-        let idle = self.idle.clone();
+        let (idle, watch) = (self.idle.clone(), self.watch.clone());
         let answer = tokio::task::spawn_blocking(move || {
             let Some(connection) = lock(&idle).pop() else { return Err(closed()) };
             let answer = read(&connection);
+            if let Err(error) = &answer
+                && let Some(what) = damage::met(&connection, error)
+            {
+                watch.damaged(&what);
+            }
             lock(&idle).push(connection);
             // Only now: whoever asked may be gone, and the connection was still in use.
             drop(turn);

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 const APPLICATION: i64 = 0x5345_4c56;
 
 /// One step for each format, in order. A step, once released, is never changed.
-const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
+pub(super) const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// The newest format.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -108,6 +108,10 @@ pub(super) enum Fault {
     Foreign(String),
     /// From the future.
     Newer { found: i64 },
+    /// The disk has changed it.
+    Damaged(String),
+    /// The system's complaint about a file beside it.
+    Io(std::io::Error),
     /// SQLite's own complaint.
     Sqlite(rusqlite::Error),
 }
@@ -115,6 +119,12 @@ pub(super) enum Fault {
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
     }
 }
 

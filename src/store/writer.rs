@@ -2,7 +2,7 @@
 
 use super::deliveries::{Kept, Room};
 use super::health::Watch;
-use super::{Change, CommitError, Config, Effect, deliveries, forwards, people};
+use super::{Change, CommitError, Config, Effect, damage, deliveries, forwards, people};
 use crate::clock::{Clock, Time};
 use rusqlite::{Connection, ErrorCode};
 use std::fs::File;
@@ -125,7 +125,7 @@ impl Writer {
                 let rows = answers.iter().flatten().map(Vec::len).sum();
                 self.watch.committed(good, rows, begun.elapsed());
                 match answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| is_storage(error))) {
-                    Some(error) => self.watch.failing(&error.to_string()),
+                    Some(error) => self.trouble(error),
                     None => self.watch.fine(),
                 }
                 for (batch, answer) in batches.into_iter().zip(answers) {
@@ -134,7 +134,7 @@ impl Writer {
             }
             Err(error) => {
                 let reason = error.to_string();
-                self.watch.failing(&reason);
+                self.trouble(&error);
                 for batch in batches {
                     self.answer(batch, Err(CommitError::Failed(reason.clone())));
                 }
@@ -159,7 +159,15 @@ impl Writer {
         match self.connection.execute("INSERT INTO probe VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = ?1", [at])
         {
             Ok(_) => self.watch.fine(),
-            Err(error) => self.watch.failing(&error.to_string()),
+            Err(error) => self.trouble(&error),
+        }
+    }
+
+    /// The disk, not a change, is to blame.
+    fn trouble(&self, error: &rusqlite::Error) {
+        match damage::met(&self.connection, error) {
+            Some(what) => self.watch.damaged(&what),
+            None => self.watch.failing(&error.to_string()),
         }
     }
 
@@ -168,6 +176,9 @@ impl Writer {
         let now = self.clock.now();
         sweep(&self.connection, self.rules.kept, now).unwrap_or_else(|error| {
             tracing::warn!(%error, "the store could not be swept");
+            if is_storage(&error) {
+                self.trouble(&error);
+            }
             roll_back(&self.connection);
             false
         })

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 /// Where the child works.
 const CHILD: &str = "SELVEDGE_TEST_POWER_LOSS_CHILD";
 /// How many points are tried when nobody says.
-const POINTS: usize = 250;
+const POINTS: usize = 150;
 
 /// Not a test by itself: with the variable set, it works on the store there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

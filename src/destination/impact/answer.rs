@@ -99,7 +99,7 @@ fn wait(headers: &HeaderMap, now: Time) -> Option<Duration> {
 }
 
 /// What the account may still do, by `X-RateLimit-Limit`, `-Remaining` and `-Reset`; nothing without the last two.
-pub(super) fn quota(answer: &Answer, now: Time) -> Option<Quota> {
+pub fn quota(answer: &Answer, now: Time) -> Option<Quota> {
     let number = |name| field(&answer.headers, &HeaderName::from_static(name))?.parse::<u64>().ok();
     Some(Quota {
         limit: number("x-ratelimit-limit"),

@@ -1,8 +1,8 @@
 //! impact.com's answers: a line with the status, fields one to a line, an empty line, the body.
 
 use super::{NOW, fields, first_line};
-use selvedge::delivery::retry::{self, AFTER_MAX, Step};
-use selvedge::destination::impact::answer::{Answer, outcome};
+use selvedge::delivery::retry::{self, AFTER_MAX, Made, Step};
+use selvedge::destination::impact::answer::{Answer, outcome, quota};
 use selvedge::destination::{Endpoint, Outcome};
 use std::time::Duration;
 
@@ -14,11 +14,15 @@ pub fn target(bytes: &[u8]) {
     let end = rest.windows(2).position(|two| two == b"\n\n").unwrap_or(rest.len());
     let (head, body) = (&rest[..end], rest.get(end + 2..).unwrap_or_default());
     let answer = Answer { status, headers: fields(head), body: body.to_vec() };
-    for endpoint in [Endpoint::Conversions, Endpoint::PageLoad] {
+    // Whatever the fields say, it is read or not there.
+    _ = quota(&answer, NOW);
+    for endpoint in Endpoint::ALL {
         let outcome = outcome(&answer, endpoint, NOW);
         check(status, &outcome);
         for jitter in [0.0, 0.999] {
-            match retry::next(&outcome, 7, Duration::from_secs(60), false, jitter) {
+            let minute = Duration::from_secs(60);
+            let made = Made { number: 7, age: minute, age_max: 60 * minute, unrepeatable: false };
+            match retry::next(&outcome, made, jitter) {
                 Step::Again(wait) => assert!(wait <= AFTER_MAX + Duration::from_secs(300)),
                 Step::Done => assert!((200..300).contains(&status)),
                 Step::Dead(_) => assert!((400..500).contains(&status)),
