@@ -110,7 +110,7 @@ impl Forwards {
     pub async fn next(&self) -> Result<Option<Waiting>, ReadError> {
         while let Some(row) = self.store.next_forward().await? {
             let id = row.id;
-            if let Some(waiting) = self.readable(row) {
+            if let Some(waiting) = self.readable(&row) {
                 return Ok(Some(waiting));
             }
             tracing::error!(id, "a kept envelope cannot be read: it is damaged, or [store] key is another one now");
@@ -158,7 +158,7 @@ impl Forwards {
     /// When the store cannot be read.
     pub async fn of(&self, people: &[PersonKey]) -> Result<Vec<Waiting>, ReadError> {
         let rows = self.store.forwards_of(people.iter().map(|person| person.0).collect()).await?;
-        Ok(rows.into_iter().filter_map(|row| self.readable(row)).collect())
+        Ok(rows.into_iter().filter_map(|row| self.readable(&row)).collect())
     }
 
     /// Puts another request, from which these people are gone, in the place of one.
@@ -185,7 +185,7 @@ impl Forwards {
             .ok_or_else(|| CommitError::Failed("the system gives no random numbers to encrypt with".to_owned()))
     }
 
-    fn readable(&self, row: ForwardRow) -> Option<Waiting> {
+    fn readable(&self, row: &ForwardRow) -> Option<Waiting> {
         let plain = seal::open(&row.request.record, self.key.as_deref())?;
         // JSON has no line breaks of its own.
         let end = memchr::memchr(b'\n', &plain)?;
