@@ -5,7 +5,8 @@ use crate::click::cookie::Fallbacks;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{Pacing, Report, Step, Worker};
-use crate::destination::{self, Attempt, Client, Outcome, Program, Trouble, impact};
+use crate::destination::kept::Mapping;
+use crate::destination::{self, Attempt, Client, Outcome, Program, Sources, Trouble, impact};
 use crate::links::{self, Links};
 use crate::live::{Kind, Live};
 use crate::metrics::{Label, Metrics};
@@ -113,6 +114,10 @@ impl App {
             outbox,
             links,
             forwards,
+            mapping: Arc::new(Mapping {
+                impact: config.impact.clone(),
+                sources: Sources::new(&config.segment.sources),
+            }),
             pacing,
             draining: draining.clone(),
         };

@@ -1,10 +1,16 @@
 //! What can be asked about deliveries and links, and the answers: over HTTP of a running node, or straight from the
 //! store by the command line when none runs.
 
-use crate::click::{Click, Place};
-use crate::links::{Entry, Found, IdKind, Links};
-use crate::metrics::Label;
-use crate::outbox::{Delivery, DeliveryId, Filter, Outbox, State, Touched};
+mod bulk;
+mod listing;
+mod told;
+
+pub use bulk::{Bulk, Deed};
+pub use listing::Listing;
+
+use crate::destination::kept::Mapping;
+use crate::links::{IdKind, Links};
+use crate::outbox::{Delivery, DeliveryId, Outbox, State, Touched};
 use crate::store::CommitError;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -12,43 +18,31 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt::Display;
+use std::sync::Arc;
+use told::{entry, summary, whole};
 use url::form_urlencoded::Serializer;
+
+const NO_SUCH_DELIVERY: &str = "no such delivery";
 
 /// A question, or an order.
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// Deliveries, the youngest first.
     List(Listing),
+    /// The same, with all their fields.
+    Export(Listing),
+    /// How many there are, and the youngest of them.
+    Count(Listing),
     /// One delivery with all its fields.
     Show(i64),
-    /// Try a delivery now.
-    Retry(i64),
-    /// Give a delivery up, or remove a dead letter.
-    Drop(i64),
+    /// Do something to one delivery.
+    Act(Deed, i64),
+    /// Do something to a slice of those that a listing lets through, the youngest first.
+    Bulk(Bulk),
     /// An id's link.
     Link(Person),
     /// Forget an id's link and joins.
     Forget(Person),
-}
-
-/// Which deliveries: those that meet all that is set.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listing {
-    /// `waiting`, `leased`, `delivered` or `dead`.
-    pub state: Option<String>,
-    /// The program's name.
-    pub program: Option<String>,
-    /// `conversions` or `page_load`.
-    pub endpoint: Option<String>,
-    /// The order's id.
-    pub order: Option<String>,
-    /// The call's messageId.
-    pub message: Option<String>,
-    /// Only those with a lower number: the next page.
-    pub before: Option<i64>,
-    /// How many at most.
-    pub limit: Option<u32>,
 }
 
 /// Whose link.
@@ -79,6 +73,8 @@ pub struct Desk {
     pub outbox: Outbox,
     /// The links.
     pub links: Links,
+    /// What deliveries are mapped by, if they are mapped anew.
+    pub mapping: Arc<Mapping>,
 }
 
 impl Ask {
@@ -86,9 +82,13 @@ impl Ask {
     pub fn request(&self) -> (Method, String) {
         match self {
             Self::List(listing) => (Method::GET, format!("/api/deliveries?{}", listing.query())),
+            Self::Export(listing) => (Method::GET, format!("/api/deliveries/export?{}", listing.query())),
+            Self::Count(listing) => (Method::GET, format!("/api/deliveries/count?{}", listing.query())),
             Self::Show(id) => (Method::GET, format!("/api/deliveries/{id}")),
-            Self::Retry(id) => (Method::POST, format!("/api/deliveries/{id}/retry")),
-            Self::Drop(id) => (Method::POST, format!("/api/deliveries/{id}/drop")),
+            Self::Act(deed, id) => (Method::POST, format!("/api/deliveries/{id}/{}", deed.name())),
+            Self::Bulk(bulk) => {
+                (Method::POST, format!("/api/deliveries/{}?{}", bulk.deed.name(), bulk.listing.query()))
+            }
             Self::Link(person) => (Method::GET, format!("/api/links?{}", person.query())),
             Self::Forget(person) => (Method::DELETE, format!("/api/links?{}", person.query())),
         }
@@ -99,22 +99,39 @@ impl Desk {
     /// Answers.
     pub async fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::List(listing) => self.list(listing).await,
+            Ask::List(listing) => self.list(listing, summary).await,
+            Ask::Export(listing) => self.list(listing, whole).await,
+            Ask::Count(listing) => self.count(listing).await,
             Ask::Show(id) => self.show(DeliveryId(id)).await,
-            Ask::Retry(id) => touched(id, self.outbox.retry(DeliveryId(id)).await),
-            Ask::Drop(id) => touched(id, self.outbox.drop(DeliveryId(id)).await),
+            Ask::Act(Deed::Retry, id) => touched(id, self.outbox.retry(DeliveryId(id)).await),
+            Ask::Act(Deed::Drop, id) => touched(id, self.outbox.drop(DeliveryId(id)).await),
+            Ask::Act(Deed::Remap, id) => self.remap(DeliveryId(id)).await,
+            Ask::Bulk(bulk) => self.bulk(bulk).await,
             Ask::Link(person) => self.link(person).await,
             Ask::Forget(person) => self.forget(person).await,
         }
     }
 
-    async fn list(&self, listing: Listing) -> Answer {
-        let filter = match listing.filter() {
+    async fn list(&self, listing: Listing, told: fn(&Delivery) -> Value) -> Answer {
+        let filter = match listing.filter(self.outbox.now()) {
             Ok(filter) => filter,
             Err(answer) => return answer,
         };
         match self.outbox.list(filter).await {
-            Ok(deliveries) => Answer::fine(json!({ "deliveries": deliveries.iter().map(summary).collect::<Vec<_>>() })),
+            Ok(deliveries) => Answer::fine(json!({ "deliveries": deliveries.iter().map(told).collect::<Vec<_>>() })),
+            Err(error) => store_failed(&error),
+        }
+    }
+
+    async fn count(&self, listing: Listing) -> Answer {
+        let filter = match listing.filter(self.outbox.now()) {
+            Ok(filter) => filter,
+            Err(answer) => return answer,
+        };
+        match self.outbox.count(filter).await {
+            Ok((count, youngest)) => {
+                Answer::fine(json!({ "count": count, "youngest": youngest.map(|youngest| youngest.0) }))
+            }
             Err(error) => store_failed(&error),
         }
     }
@@ -143,40 +160,6 @@ impl Desk {
             Ok(false) => Answer::error(StatusCode::BAD_REQUEST, "this id is one that is never linked"),
             Err(error) => store_failed(&error),
         }
-    }
-}
-
-impl Listing {
-    fn filter(self) -> Result<Filter, Answer> {
-        let state = match self.state {
-            None => None,
-            Some(name) => Some(State::ALL.into_iter().find(|state| state.name() == name).ok_or_else(no_such_state)?),
-        };
-        Ok(Filter {
-            state,
-            program: self.program,
-            endpoint: self.endpoint,
-            order_id: self.order,
-            message_id: self.message,
-            person: None,
-            before: self.before.map(DeliveryId),
-            limit: self.limit.unwrap_or(Filter::LIMIT_DEFAULT),
-        })
-    }
-
-    fn query(&self) -> String {
-        let (before, limit) = (self.before.map(|id| id.to_string()), self.limit.map(|limit| limit.to_string()));
-        let pairs = [
-            ("state", &self.state),
-            ("program", &self.program),
-            ("endpoint", &self.endpoint),
-            ("order", &self.order),
-            ("message", &self.message),
-            ("before", &before),
-            ("limit", &limit),
-        ];
-        let set = pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        Serializer::new(String::new()).extend_pairs(set).finish()
     }
 }
 
@@ -228,12 +211,7 @@ pub(super) fn store_failed(error: &impl Display) -> Answer {
 }
 
 fn no_such_delivery() -> Answer {
-    Answer::not_found("no such delivery")
-}
-
-fn no_such_state() -> Answer {
-    let names = State::ALL.map(State::name).join(", ");
-    Answer::error(StatusCode::BAD_REQUEST, format!("a delivery's state is one of {names}"))
+    Answer::not_found(NO_SUCH_DELIVERY)
 }
 
 fn no_such_kind() -> Answer {
@@ -242,74 +220,27 @@ fn no_such_kind() -> Answer {
 
 fn touched(id: i64, touched: Result<Touched, CommitError>) -> Answer {
     match touched {
-        Ok(Touched::Done) => Answer::fine(json!({ "id": id, "done": true })),
-        Ok(Touched::NotFound) => no_such_delivery(),
-        Ok(Touched::WrongState(state)) => {
-            Answer::error(StatusCode::CONFLICT, format!("the delivery is {}, which does not allow it", state.name()))
-        }
-        Ok(Touched::Superseded) => {
-            Answer::error(StatusCode::CONFLICT, "another delivery of the same call or order has been made since")
-        }
+        Ok(touched) => match why_not(touched) {
+            None => Answer::fine(json!({ "id": id, "done": true })),
+            Some((status, why)) => Answer::error(status, why),
+        },
         Err(error) => store_failed(&error),
     }
 }
 
-/// A delivery in a list.
-fn summary(delivery: &Delivery) -> Value {
-    let request = &delivery.request;
-    json!({
-        "id": delivery.id.0,
-        "state": delivery.state.name(),
-        "program": request.program,
-        "endpoint": request.endpoint.label(),
-        "event": request.event,
-        "order_id": request.order_id,
-        "message_id": request.message_id,
-        "basis": request.basis,
-        "click_id": request.click_id,
-        "attempts": delivery.attempts,
-        "created": delivery.created.iso8601(),
-        "due": delivery.due.iso8601(),
-        "ended": delivery.ended.map(|ended| ended.iso8601()),
-        "reason": delivery.reason,
-        "last_error": delivery.last_error,
-        "receipt": delivery.receipt,
-    })
-}
-
-/// A delivery with its form.
-fn whole(delivery: &Delivery) -> Value {
-    let mut value = summary(delivery);
-    if let Value::Object(members) = &mut value {
-        let params = delivery.request.params.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
-        members.insert("params".into(), Value::from_iter(params));
-        members.insert("arrival".into(), delivery.request.arrival.iso8601().into());
-        members.insert("unrepeatable".into(), delivery.request.unrepeatable.into());
+/// Why a delivery was not touched, if it was not.
+fn why_not(touched: Touched) -> Option<(StatusCode, String)> {
+    match touched {
+        Touched::Done => None,
+        Touched::NotFound => Some((StatusCode::NOT_FOUND, NO_SUCH_DELIVERY.to_owned())),
+        Touched::WrongState(State::Leased) => {
+            Some((StatusCode::CONFLICT, "it is being sent; try again when that is over".to_owned()))
+        }
+        Touched::WrongState(state) => {
+            Some((StatusCode::CONFLICT, format!("the delivery is {}, which does not allow it", state.name())))
+        }
+        Touched::Superseded => {
+            Some((StatusCode::CONFLICT, "another delivery of the same call or order has been made since".to_owned()))
+        }
     }
-    value
-}
-
-fn entry(entry: &Entry) -> Value {
-    let (found, via) = match &entry.found {
-        Found::Click(found) => ("click", Some(click(found))),
-        Found::Shared => ("shared", None),
-        Found::Nothing => ("nothing", None),
-    };
-    json!({
-        "click": entry.click.as_ref().map(click),
-        "until": entry.until.map(|until| until.iso8601()),
-        "joined": entry.joined,
-        "found": found,
-        "found_click": via,
-    })
-}
-
-fn click(click: &Click) -> Value {
-    let place = match click.place {
-        Place::Landing => "landing",
-        Place::Call => "call",
-        Place::Said => "said",
-        Place::Cookie => "cookie",
-    };
-    json!({ "id": click.id.as_str(), "at": click.at.iso8601(), "place": place })
 }

@@ -14,17 +14,18 @@ mod page;
 mod tests;
 
 use crate::delivery::Pacing;
+use crate::destination::kept::Mapping;
 use crate::links::Links;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::outbox::{Forwards, Outbox};
 use crate::secret::Secret;
 use crate::store::Store;
-use api::{Answer, Ask, Desk, Listing, Person};
+use api::{Answer, Ask, Bulk, Deed, Desk, Listing, Person};
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
@@ -50,6 +51,8 @@ pub struct Admin {
     pub links: Links,
     /// The envelopes that Segment missed.
     pub forwards: Forwards,
+    /// What deliveries are mapped by, if they are mapped anew.
+    pub mapping: Arc<Mapping>,
     /// What is held up on its way to the destinations.
     pub pacing: Arc<Mutex<Pacing>>,
     /// Cancelled when the node begins to stop: it is not ready any more, and streams end.
@@ -88,9 +91,15 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/status", get(health::status))
         .route("/api/events", get(events::events))
         .route("/api/deliveries", get(list))
+        .route("/api/deliveries/export", get(export))
+        .route("/api/deliveries/count", get(count))
+        .route("/api/deliveries/retry", bulk(Deed::Retry))
+        .route("/api/deliveries/remap", bulk(Deed::Remap))
+        .route("/api/deliveries/drop", bulk(Deed::Drop))
         .route("/api/deliveries/{id}", get(show))
-        .route("/api/deliveries/{id}/retry", post(retry))
-        .route("/api/deliveries/{id}/drop", post(give_up))
+        .route("/api/deliveries/{id}/retry", act(Deed::Retry))
+        .route("/api/deliveries/{id}/remap", act(Deed::Remap))
+        .route("/api/deliveries/{id}/drop", act(Deed::Drop))
         .route("/api/links", get(link).delete(forget))
         .fallback(async || Answer::not_found("no such page"))
         .layer(from_fn_with_state(shared.clone(), gate::pass))
@@ -101,16 +110,26 @@ async fn list(State(node): Node, Query(listing): Query<Listing>) -> Answer {
     node.answer(Ask::List(listing)).await
 }
 
+async fn export(State(node): Node, Query(listing): Query<Listing>) -> Answer {
+    node.answer(Ask::Export(listing)).await
+}
+
+async fn count(State(node): Node, Query(listing): Query<Listing>) -> Answer {
+    node.answer(Ask::Count(listing)).await
+}
+
 async fn show(State(node): Node, Path(id): Path<i64>) -> Answer {
     node.answer(Ask::Show(id)).await
 }
 
-async fn retry(State(node): Node, Path(id): Path<i64>) -> Answer {
-    node.answer(Ask::Retry(id)).await
+fn act(deed: Deed) -> MethodRouter<Arc<Shared>> {
+    post(move |State(node): Node, Path(id): Path<i64>| async move { node.answer(Ask::Act(deed, id)).await })
 }
 
-async fn give_up(State(node): Node, Path(id): Path<i64>) -> Answer {
-    node.answer(Ask::Drop(id)).await
+fn bulk(deed: Deed) -> MethodRouter<Arc<Shared>> {
+    post(move |State(node): Node, Query(listing): Query<Listing>| async move {
+        node.answer(Ask::Bulk(Bulk { deed, listing })).await
+    })
 }
 
 async fn link(State(node): Node, Query(person): Query<Person>) -> Answer {
@@ -123,7 +142,8 @@ async fn forget(State(node): Node, Query(person): Query<Person>) -> Answer {
 
 impl Shared {
     async fn answer(&self, ask: Ask) -> Answer {
-        let desk = Desk { outbox: self.admin.outbox.clone(), links: self.admin.links.clone() };
+        let Admin { outbox, links, mapping, .. } = &self.admin;
+        let desk = Desk { outbox: outbox.clone(), links: links.clone(), mapping: mapping.clone() };
         desk.answer(ask).await
     }
 }

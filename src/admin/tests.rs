@@ -3,10 +3,12 @@
 use super::*;
 use crate::click::Policy;
 use crate::clock::{Clock, Time};
-use crate::destination::Endpoint;
+use crate::config;
+use crate::destination::{Endpoint, Sources};
 use crate::links::Settings;
 use crate::live::Kind;
 use crate::outbox::{Appended, Forwards, NewDelivery};
+use crate::secret::Secrets;
 use crate::store;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,10 +32,18 @@ fn over(store: Store) -> Admin {
         outbox: Outbox::new(store.clone(), clock.clone()),
         links: Links::new(store.clone(), settings, clock),
         forwards: Forwards::new(store.clone(), None),
+        mapping: mapping(),
         store,
         pacing: Arc::default(),
         draining: CancellationToken::new(),
     }
+}
+
+/// By a configuration without programs.
+fn mapping() -> Arc<Mapping> {
+    let text = "[listen]\nhttp = \"127.0.0.1:0\"\n[[site]]\norigin = \"http://127.0.0.1:3000\"\n";
+    let config = config::parse(text, "test", std::path::Path::new(""), Secrets::Required).unwrap().config;
+    Arc::new(Mapping { impact: config.impact, sources: Sources::default() })
 }
 
 fn opened(folder: &tempfile::TempDir) -> Admin {

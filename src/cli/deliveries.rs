@@ -1,12 +1,15 @@
 //! `selvedge deliveries`: what is to be delivered, was, or could not be.
 
-use super::node::{self, Target, member};
-use crate::admin::api::{Ask, Listing};
+mod bulk;
+mod export;
+
+use super::node::{self, Failure, Target, member};
+use crate::admin::api::{Ask, Deed, Listing};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// List, show, retry or drop deliveries, on a running or stopped node
+/// List, show, retry, drop or export deliveries, on a running or stopped node
 ///
 /// Exit codes: 0 done, 1 not found or not possible, 2 usage or configuration.
 #[derive(Args)]
@@ -21,26 +24,51 @@ pub(super) struct Arguments {
 enum Action {
     /// The youngest deliveries that meet all that is asked
     List(Filter),
-    /// One delivery with every field of its form
+    /// One delivery with every field of its form, and whether the call that it was mapped from is kept
     Show {
         /// Its number
         id: i64,
     },
-    /// Try a waiting delivery or a dead letter now
+    /// Try waiting deliveries or dead letters now: one by its number, or all that meet what is asked
+    ///
+    /// With filters it says how many there are and asks; nothing but waiting deliveries and dead letters is meant.
     Retry {
-        /// Its number
-        id: i64,
+        #[command(flatten)]
+        which: Which,
+        /// Map them again first, from the calls that they were made of, by the configuration of today (on a running
+        /// node: by the one that it runs with). What the program would not take any more, and what has no call kept
+        /// with it, stays as it is
+        #[arg(long)]
+        remap: bool,
     },
-    /// Give a waiting delivery up, or remove a dead letter for good
+    /// Give waiting deliveries up, or remove dead letters for good: one by its number, or all that meet what is asked
+    ///
+    /// With filters it says how many there are and asks; nothing but waiting deliveries and dead letters is meant.
     Drop {
-        /// Its number
-        id: i64,
+        #[command(flatten)]
+        which: Which,
     },
+    /// All deliveries that meet what is asked, the youngest first, with their forms
+    ///
+    /// CSV as in RFC 4180, the form as JSON in the last column. In CSV a text that begins with = + - @ or a tab gets a '
+    /// in front, since spreadsheets run such texts, and these come from strangers; JSON has every text as it is.
+    Export(Filter),
+}
+
+#[derive(Args)]
+struct Which {
+    /// The number of one
+    id: Option<i64>,
+    #[command(flatten)]
+    filter: Filter,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Args)]
 struct Filter {
-    /// waiting, leased, delivered or dead
+    /// waiting, leased, delivered or dead; several with commas between them
     #[arg(long)]
     state: Option<String>,
     /// The program's name
@@ -49,18 +77,27 @@ struct Filter {
     /// conversions or page_load
     #[arg(long)]
     endpoint: Option<String>,
+    /// Why they were given up: refused, ambiguous, damaged, dropped …
+    #[arg(long)]
+    reason: Option<String>,
     /// The order's id
     #[arg(long)]
     order: Option<String>,
     /// The call's messageId
     #[arg(long)]
     message: Option<String>,
+    /// Only those recorded longer ago, such as 30d or 1h30m
+    #[arg(long, value_name = "DURATION")]
+    older_than: Option<String>,
+    /// Only those recorded since then
+    #[arg(long, value_name = "DURATION")]
+    newer_than: Option<String>,
     /// Only numbers below this one: the next page
     #[arg(long, value_name = "ID")]
     before: Option<i64>,
-    /// How many at most
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
+    /// How many at most; a list has 50 without it, and never more than 1000
+    #[arg(long)]
+    limit: Option<u32>,
 }
 
 /// The columns of the list: a title, and the member of the JSON that it shows.
@@ -82,15 +119,39 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     match arguments.action {
         Action::List(filter) => node::ask(target, Ask::List(filter.into()), table),
         Action::Show { id } => node::ask(target, Ask::Show(id), whole),
-        Action::Retry { id } => node::ask(target, Ask::Retry(id), |_| "it is due now\n".to_owned()),
-        Action::Drop { id } => node::ask(target, Ask::Drop(id), |_| "dropped\n".to_owned()),
+        Action::Retry { which, remap: false } => act(target, Deed::Retry, which),
+        Action::Retry { which, remap: true } => act(target, Deed::Remap, which),
+        Action::Drop { which } => act(target, Deed::Drop, which),
+        Action::Export(filter) => export::run(target, filter.into()),
+    }
+}
+
+fn act(target: &Target, deed: Deed, which: Which) -> ExitCode {
+    let listing = Listing::from(which.filter);
+    match which.id {
+        Some(_) if listing != Listing::default() => {
+            node::end(target, Err(Failure::Usage("name a number or filters, not both".to_owned())))
+        }
+        Some(id) => node::ask(target, Ask::Act(deed, id), if deed == Deed::Drop { dropped } else { due }),
+        None => bulk::run(target, deed, listing, which.yes),
+    }
+}
+
+fn dropped(_: &Value) -> String {
+    "dropped\n".to_owned()
+}
+
+fn due(body: &Value) -> String {
+    match body.get("moved").filter(|moved| moved.is_object()) {
+        Some(moved) => format!("it is due now\n{}", bulk::order_change(moved)),
+        None => "it is due now\n".to_owned(),
     }
 }
 
 impl From<Filter> for Listing {
     fn from(filter: Filter) -> Self {
-        let Filter { state, program, endpoint, order, message, before, limit } = filter;
-        Self { state, program, endpoint, order, message, before, limit: Some(limit) }
+        let Filter { state, program, endpoint, reason, order, message, older_than, newer_than, before, limit } = filter;
+        Self { state, program, endpoint, reason, order, message, older_than, newer_than, before, limit }
     }
 }
 

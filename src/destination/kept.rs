@@ -23,6 +23,24 @@ struct Kept {
     write_key: Option<String>,
 }
 
+/// What calls are mapped by today.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    /// `[impact]`
+    pub impact: impact::Config,
+    /// The sources whose calls are delivered.
+    pub sources: Sources,
+}
+
+/// What a kept call is mapped to now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapped {
+    /// The request.
+    pub request: Request,
+    /// The write key that the call was sent with.
+    pub write_key: Option<String>,
+}
+
 /// Why a kept call cannot be mapped again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotRemap {
@@ -58,7 +76,7 @@ pub fn write(subject: &Subject<'_>, config: &impact::Config) -> String {
 ///
 /// # Errors
 /// See [`CannotRemap`].
-pub fn remap(kept: &str, program: &str, config: &impact::Config, sources: &Sources) -> Result<Request, CannotRemap> {
+pub fn remap(kept: &str, program: &str, config: &impact::Config, sources: &Sources) -> Result<Mapped, CannotRemap> {
     let kept: Kept = serde_json::from_str(kept).map_err(|_| CannotRemap::NotKept)?;
     let program = Program::named(program, config).ok_or(CannotRemap::NoProgram)?;
     let visitor = kept.from_browser.then_some(Visitor { ip: kept.ip, user_agent: kept.user_agent });
@@ -75,7 +93,8 @@ pub fn remap(kept: &str, program: &str, config: &impact::Config, sources: &Sourc
         write_key: kept.write_key.as_deref(),
         sources,
     };
-    program.map(&subject).map_err(CannotRemap::Skipped)
+    let request = program.map(&subject).map_err(CannotRemap::Skipped)?;
+    Ok(Mapped { request, write_key: kept.write_key })
 }
 
 /// The call with every string that is an e-mail address replaced by its hash, which the mapping passes on as it is.

@@ -12,6 +12,7 @@
 //! * Of all deliveries that share a once key, one at a time is not dead.
 //! * What must not be sent twice becomes a dead letter when the attempt is cut short.
 
+mod act;
 pub mod forwards;
 mod late;
 #[doc = include_str!("promise.md")]
@@ -19,6 +20,7 @@ pub mod promise {}
 mod once;
 
 pub use crate::store::{Cap, DeliveryFilter as Filter, DeliveryId, Depth, Lane, State, Touched};
+pub use act::Act;
 pub use forwards::{Backlog, Forwards, Kept, Missed};
 pub use once::OnceKey;
 
@@ -177,24 +179,6 @@ impl Outbox {
         self.touch(Change::Dead { id, reason: reason.to_owned(), detail: bounded(detail) }).await
     }
 
-    /// A person wants it to be tried now: a waiting delivery, or a dead letter whose keys no other has taken.
-    ///
-    /// # Errors
-    /// See [`CommitError`]; its state is as before.
-    pub async fn retry(&self, id: DeliveryId) -> Result<Touched, CommitError> {
-        let touched = self.touch(Change::Retry { id }).await;
-        self.wake();
-        touched
-    }
-
-    /// A person gives it up: a waiting delivery becomes a dead letter, a dead letter goes for good.
-    ///
-    /// # Errors
-    /// See [`CommitError`]; its state is as before.
-    pub async fn drop(&self, id: DeliveryId) -> Result<Touched, CommitError> {
-        self.touch(Change::Drop { id }).await
-    }
-
     /// How many there are and how old the oldest is, by endpoint and state.
     ///
     /// # Errors
@@ -217,6 +201,14 @@ impl Outbox {
     /// When the store cannot be read.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, ReadError> {
         Ok(self.store.deliveries(filter).await?.into_iter().filter_map(readable).collect())
+    }
+
+    /// How many deliveries a filter lets through, and the youngest of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count(&self, filter: Filter) -> Result<(u64, Option<DeliveryId>), ReadError> {
+        self.store.count_deliveries(filter).await
     }
 
     /// One delivery.
@@ -244,10 +236,7 @@ impl Outbox {
 
     async fn touch(&self, change: Change) -> Result<Touched, CommitError> {
         let effects = self.store.commit(vec![change]).await?;
-        match effects.into_iter().next() {
-            Some(Effect::Touched(touched)) => Ok(touched),
-            _ => Ok(Touched::NotFound),
-        }
+        Ok(effects.first().map_or(Touched::NotFound, act::touched))
     }
 }
 
@@ -272,13 +261,22 @@ fn urgency(endpoint: Endpoint) -> u8 {
     }
 }
 
+/// An order must not overtake an earlier one of the same person.
+fn is_ordered(endpoint: Endpoint) -> bool {
+    endpoint == Endpoint::Conversions
+}
+
+fn params_text(params: impl Iterator<Item = (String, String)>) -> String {
+    serde_json::Value::from_iter(params.map(|(name, value)| vec![name, value])).to_string()
+}
+
 fn draft(new: NewDelivery) -> DraftRow {
     DraftRow {
         program: new.program,
         endpoint: endpoint_name(new.endpoint).to_owned(),
         urgency: urgency(new.endpoint),
-        ordered: new.endpoint == Endpoint::Conversions,
-        params: serde_json::Value::from_iter(new.params.into_iter().map(|(name, value)| vec![name, value])).to_string(),
+        ordered: is_ordered(new.endpoint),
+        params: params_text(new.params.into_iter()),
         event: new.event,
         message_id: new.message_id,
         order_id: new.order_id,

@@ -3,6 +3,8 @@
 mod model;
 
 use super::*;
+use crate::destination::kept::Mapped;
+use crate::destination::{Order, Param, Request};
 use crate::store;
 use std::path::Path;
 use std::time::Duration;
@@ -282,8 +284,14 @@ async fn people_find_deliveries() {
         (all(), vec!["o3", "o2", "o1"]),
         (Filter { limit: 2, ..all() }, vec!["o3", "o2"]),
         (Filter { before: Some(DeliveryId(3)), ..all() }, vec!["o2", "o1"]),
-        (Filter { state: Some(State::Dead), ..all() }, vec!["o1"]),
-        (Filter { state: Some(State::Waiting), endpoint: Some("conversions".to_owned()), ..all() }, vec!["o3"]),
+        (Filter { states: vec![State::Dead], ..all() }, vec!["o1"]),
+        (Filter { states: vec![State::Waiting], endpoint: Some("conversions".to_owned()), ..all() }, vec!["o3"]),
+        (Filter { states: vec![State::Waiting, State::Dead], ..all() }, vec!["o3", "o2", "o1"]),
+        (Filter { states: vec![State::Delivered, State::Leased], ..all() }, vec![]),
+        (Filter { reason: Some("refused".to_owned()), ..all() }, vec!["o1"]),
+        (Filter { since: Some(START.plus(MINUTE)), ..all() }, vec!["o3", "o2"]),
+        (Filter { until: Some(START.plus(MINUTE)), ..all() }, vec!["o2", "o1"]),
+        (Filter { since: Some(START.plus(MINUTE)), until: Some(START.plus(MINUTE)), ..all() }, vec!["o2"]),
         (Filter { order_id: Some("o2".to_owned()), ..all() }, vec!["o2"]),
         (Filter { message_id: Some("m-o1".to_owned()), ..all() }, vec!["o1"]),
         (Filter { person: Some([2; 32]), ..all() }, vec!["o3", "o2", "o1"]),
@@ -291,6 +299,11 @@ async fn people_find_deliveries() {
         (Filter { program: Some("ca".to_owned()), ..all() }, vec![]),
     ] {
         assert_eq!(orders(&outbox, filter.clone()).await, expected, "{filter:?}");
+        let youngest = expected.first().map(|order| DeliveryId(order.trim_start_matches('o').parse().unwrap()));
+        if filter.limit == 0 {
+            let counted = (expected.len() as u64, youngest);
+            assert_eq!(outbox.count(filter.clone()).await.unwrap(), counted, "{filter:?}");
+        }
     }
     let depth = outbox.depth().await.unwrap();
     let mut shown: Vec<_> =
@@ -304,4 +317,48 @@ async fn people_find_deliveries() {
             ("page_load", State::Waiting, 1, MINUTE),
         ]
     );
+}
+
+/// What a call would be mapped to now.
+fn mapped(endpoint: Endpoint, order: &str) -> Mapped {
+    let order_id = Param { name: "OrderId".into(), value: order.to_owned(), source: "".into() };
+    let request = Request {
+        endpoint,
+        params: vec![order_id],
+        order: Some(Order { id: order.to_owned(), event_type: "ACT".to_owned() }),
+        unrepeatable: true,
+    };
+    Mapped { request, write_key: Some("key".to_owned()) }
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_mapped_anew_is_another_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let outbox = open(folder.path(), &clock);
+    let id = number(append(&outbox, delivery("old", Endpoint::PageLoad)).await);
+    let other = number(append(&outbox, delivery("other", Endpoint::Conversions)).await);
+    let before = outbox.show(id).await.unwrap().unwrap();
+    let remap = async |order: &str| {
+        let act = Act::Remap(mapped(Endpoint::Conversions, order));
+        outbox.act(vec![(&before, act)]).await.unwrap()[0]
+    };
+    assert_eq!(remap("other").await, Touched::Superseded);
+    assert_eq!(outbox.show(id).await.unwrap().unwrap(), before);
+    assert_eq!(remap("new").await, Touched::Done);
+    assert_eq!(append(&outbox, delivery("new", Endpoint::Conversions)).await, Appended::Duplicate);
+    assert!(matches!(append(&outbox, delivery("old", Endpoint::PageLoad)).await, Appended::New(_)));
+    // Only the conversions' lane is open: that is where it goes out now.
+    let closed = Cap { lane: lane("us", Endpoint::PageLoad), most: 0 };
+    let leased = outbox.lease(5, START.plus(MINUTE), vec![closed]).await.unwrap();
+    let now = leased.iter().find(|leased| leased.id == id).unwrap();
+    assert_eq!((leased.len(), &now.request.order_id, now.request.unrepeatable), (2, &Some("new".to_owned()), true));
+    assert_eq!(now.request.params, [("OrderId".to_owned(), "new".to_owned())]);
+    assert_eq!(now.request.click_id, before.request.click_id);
+    assert_eq!(remap("newer").await, Touched::WrongState(State::Leased));
+    outbox.done(id, None).await.unwrap();
+    outbox.done(other, None).await.unwrap();
+    let depth = outbox.depth().await.unwrap();
+    let counted: u64 = depth.iter().filter(|depth| depth.endpoint == "conversions").map(|depth| depth.count).sum();
+    assert_eq!((depth.len(), counted), (2, 2), "the tally knows where it went: {depth:?}");
 }

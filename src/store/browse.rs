@@ -3,7 +3,7 @@
 use super::deliveries::{COLUMNS, is_damage, next_due, read_row, read_state};
 use super::{Cap, DeliveryFilter, DeliveryId, DeliveryRow, Depth, ReadError, Store};
 use crate::clock::Time;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Statement, ToSql};
 
 impl Store {
     /// When the next delivery is due, or the next lease ends, in lanes that are not capped at nothing.
@@ -60,15 +60,28 @@ impl Store {
     pub async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryRow>, ReadError> {
         self.readers()?.read(move |c: &Connection| list(c, &filter)).await
     }
+
+    /// How many deliveries a filter lets through, and the youngest of them; the filter's limit does not count.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_deliveries(&self, filter: DeliveryFilter) -> Result<(u64, Option<DeliveryId>), ReadError> {
+        self.readers()?.read(move |c: &Connection| count(c, &filter)).await
+    }
 }
 
-fn list(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<DeliveryRow>> {
-    // Only the conditions that are set are spelled out, so that SQLite takes the index of the sharpest.
-    let mut sql = format!("SELECT {COLUMNS} FROM delivery WHERE true");
-    if let Some(state) = filter.state {
-        // As text, not as a parameter, so that the few dead letters are found by the index that holds only them.
-        sql.push_str(&format!(" AND state = '{}'", state.name()));
-    }
+/// The conditions of a filter, with the parameters that [`bound`] gives them. Only those that are set are spelled out, so
+/// that SQLite takes the index of the sharpest.
+fn conditions(filter: &DeliveryFilter) -> String {
+    // States are text, not parameters, so that the few dead letters are found by the index that holds only them.
+    let mut sql = match filter.states.as_slice() {
+        [] => "true".to_owned(),
+        [one] => format!("state = '{}'", one.name()),
+        several => {
+            let names: Vec<_> = several.iter().map(|state| format!("'{}'", state.name())).collect();
+            format!("state IN ({})", names.join(", "))
+        }
+    };
     for (set, condition) in [
         (filter.program.is_some(), " AND program = ?1"),
         (filter.endpoint.is_some(), " AND endpoint = ?2"),
@@ -76,30 +89,55 @@ fn list(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<Deliver
         (filter.message_id.is_some(), " AND message_id = ?4"),
         (filter.person.is_some(), " AND (anonymous = ?5 OR user = ?5)"),
         (filter.before.is_some(), " AND id < ?6"),
+        (filter.reason.is_some(), " AND reason = ?7"),
+        (filter.since.is_some(), " AND created >= ?8"),
+        (filter.until.is_some(), " AND created <= ?9"),
     ] {
         if set {
             sql.push_str(condition);
         }
     }
-    sql.push_str(" ORDER BY id DESC LIMIT ?7");
+    sql
+}
+
+/// Binds the parameters of [`conditions`] that `statement` has.
+fn bound(statement: &mut Statement<'_>, filter: &DeliveryFilter) -> rusqlite::Result<()> {
+    let before = filter.before.map(|id| id.0);
+    let (since, until) = (filter.since.map(Time::millis), filter.until.map(Time::millis));
+    let values: [&dyn ToSql; 9] = [
+        &filter.program,
+        &filter.endpoint,
+        &filter.order_id,
+        &filter.message_id,
+        &filter.person,
+        &before,
+        &filter.reason,
+        &since,
+        &until,
+    ];
+    let there = statement.parameter_count();
+    (1..).zip(values).take(there).try_for_each(|(index, value)| statement.raw_bind_parameter(index, value))
+}
+
+fn list(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<DeliveryRow>> {
     let limit = match filter.limit {
         0 => DeliveryFilter::LIMIT_DEFAULT,
         limit => limit.min(DeliveryFilter::LIMIT_MAX),
     };
-    c.prepare_cached(&sql)?
-        .query_map(
-            params![
-                filter.program,
-                filter.endpoint,
-                filter.order_id,
-                filter.message_id,
-                filter.person,
-                filter.before.map(|id| id.0),
-                limit,
-            ],
-            read_row,
-        )?
-        // What the disk has changed cannot be shown; it is set aside when its turn comes.
-        .filter(|row| !row.as_ref().is_err_and(is_damage))
-        .collect()
+    let conditions = conditions(filter);
+    let sql = format!("SELECT {COLUMNS} FROM delivery WHERE {conditions} ORDER BY id DESC LIMIT {limit}");
+    let mut statement = c.prepare_cached(&sql)?;
+    bound(&mut statement, filter)?;
+    let rows = statement.raw_query().mapped(read_row);
+    // What the disk has changed cannot be shown; it is set aside when its turn comes.
+    rows.filter(|row| !row.as_ref().is_err_and(is_damage)).collect()
+}
+
+fn count(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<(u64, Option<DeliveryId>)> {
+    let sql = format!("SELECT count(*), max(id) FROM delivery WHERE {}", conditions(filter));
+    let mut statement = c.prepare_cached(&sql)?;
+    bound(&mut statement, filter)?;
+    let mut rows = statement.raw_query();
+    let Some(row) = rows.next()? else { return Ok((0, None)) };
+    Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<i64>>(1)?.map(DeliveryId)))
 }

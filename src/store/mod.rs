@@ -31,7 +31,7 @@ pub use open::OpenError;
 pub use reader::ReadError;
 pub use rows::{
     Cap, Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, ForwardRow, Hash, Keep,
-    Lane, LinkRow, NewForward, OnceRow, PersonKey, PersonRow, State, Touched,
+    Lane, LinkRow, MappedRow, NewForward, OnceRow, PersonKey, PersonRow, State, Touched,
 };
 
 use crate::clock::Clock;

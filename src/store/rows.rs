@@ -100,6 +100,13 @@ pub enum Change {
         /// Which.
         id: DeliveryId,
     },
+    /// A person wants a waiting or dead delivery to be tried now, mapped in another way.
+    Remap {
+        /// Which.
+        id: DeliveryId,
+        /// What it says from now.
+        mapped: Box<MappedRow>,
+    },
     /// A person gives a waiting delivery up, or removes a dead letter.
     Drop {
         /// Which.
@@ -285,6 +292,25 @@ pub struct DraftRow {
     pub call: Option<String>,
 }
 
+/// What mapping its call anew changes of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedRow {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// See [`DraftRow::urgency`].
+    pub urgency: u8,
+    /// See [`DraftRow::ordered`].
+    pub ordered: bool,
+    /// The form's fields, as JSON.
+    pub params: String,
+    /// The order's id.
+    pub order_id: Option<String>,
+    /// Whether a second send could become a second action.
+    pub unrepeatable: bool,
+    /// What makes it once, in the place of what did.
+    pub once: Vec<OnceRow>,
+}
+
 /// A request that its target missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewForward {
@@ -344,8 +370,8 @@ pub struct DeliveryRow {
 /// Which deliveries to list: those that meet all that is set, the youngest first.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
-    /// In this state.
-    pub state: Option<State>,
+    /// In one of these states; none: in any.
+    pub states: Vec<State>,
     /// Of this program.
     pub program: Option<String>,
     /// To this endpoint, by name.
@@ -354,8 +380,14 @@ pub struct DeliveryFilter {
     pub order_id: Option<String>,
     /// Of the call with this id.
     pub message_id: Option<String>,
+    /// Given up for this reason, by its label.
+    pub reason: Option<String>,
     /// Of the person with this hashed id, of either kind.
     pub person: Option<Hash>,
+    /// Appended then or later.
+    pub since: Option<Time>,
+    /// Appended then or earlier.
+    pub until: Option<Time>,
     /// Older than this one (for the next page).
     pub before: Option<DeliveryId>,
     /// How many at most; 0 means [`DeliveryFilter::LIMIT_DEFAULT`], and more than [`DeliveryFilter::LIMIT_MAX`] is that.

@@ -267,6 +267,7 @@ fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rus
         Change::Again { id, at, why } => deliveries::again(connection, *id, *at, why),
         Change::Dead { id, reason, detail } => deliveries::dead(connection, *id, reason, detail, now),
         Change::Retry { id } => deliveries::retry(connection, *id, now),
+        Change::Remap { id, mapped } => deliveries::remap(connection, *id, mapped, now),
         Change::Drop { id } => deliveries::give_up(connection, *id, now),
         Change::Keep(new) => forwards::keep(connection, new, room.is_large(connection)?),
         Change::Taken { id } => forwards::taken(connection, *id),

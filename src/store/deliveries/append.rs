@@ -3,7 +3,7 @@
 use super::line;
 use super::sum::sum;
 use crate::clock::Time;
-use crate::store::{DeliveryId, DraftRow, Effect};
+use crate::store::{DeliveryId, DraftRow, Effect, OnceRow};
 use rusqlite::{Connection, params};
 
 /// How much the store may hold before it takes urgent deliveries only.
@@ -32,7 +32,7 @@ impl Room {
 }
 
 pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now: Time) -> rusqlite::Result<Effect> {
-    if is_taken(c, draft, now)? {
+    if is_taken(c, &draft.once, None, now)? {
         return Ok(Effect::Duplicate);
     }
     if draft.urgency > 0 && room.is_full(c)? {
@@ -40,19 +40,26 @@ pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now
     }
     let due = line::join(c, draft, now)?;
     let id = insert(c, draft, due, now)?;
-    let mut take = c.prepare_cached("INSERT OR IGNORE INTO once (key, delivery, until) VALUES (?1, ?2, ?3)")?;
-    for once in &draft.once {
-        take.execute(params![once.key, id.0, once.until.millis()])?;
-    }
+    take(c, id, &draft.once)?;
     Ok(Effect::Appended(id))
 }
 
-fn is_taken(c: &Connection, draft: &DraftRow, now: Time) -> rusqlite::Result<bool> {
+pub(super) fn take(c: &Connection, id: DeliveryId, keys: &[OnceRow]) -> rusqlite::Result<()> {
+    let mut take = c.prepare_cached("INSERT OR IGNORE INTO once (key, delivery, until) VALUES (?1, ?2, ?3)")?;
+    for once in keys {
+        take.execute(params![once.key, id.0, once.until.millis()])?;
+    }
+    Ok(())
+}
+
+/// Whether any delivery, `own` apart, holds one of the keys.
+pub(super) fn is_taken(c: &Connection, keys: &[OnceRow], own: Option<DeliveryId>, now: Time) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM once LEFT JOIN delivery ON delivery.id = once.delivery
-        WHERE once.key = ?1 AND once.until > ?2 AND delivery.state IS NOT 'dead')";
+        WHERE once.key = ?1 AND once.until > ?2 AND once.delivery IS NOT ?3 AND delivery.state IS NOT 'dead')";
     let mut holds = c.prepare_cached(sql)?;
-    for once in &draft.once {
-        if holds.query_row(params![once.key, now.millis()], |row| row.get(0))? {
+    let own = own.map(|own| own.0);
+    for once in keys {
+        if holds.query_row(params![once.key, now.millis(), own], |row| row.get(0))? {
             return Ok(true);
         }
     }

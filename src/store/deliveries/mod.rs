@@ -6,12 +6,14 @@ mod append;
 mod end;
 mod lease;
 mod line;
+mod remap;
 mod sum;
 mod sweep;
 
 pub(super) use append::{Room, append};
 pub(super) use end::{again, dead, done, give_up, retry};
 pub(super) use lease::{free_leases, lease, next_due};
+pub(super) use remap::remap;
 pub(super) use sweep::{Kept, sweep};
 
 use super::people::damaged;

@@ -1,0 +1,86 @@
+//! Which deliveries are asked about.
+
+use super::Answer;
+use crate::clock::Time;
+use crate::outbox::{DeliveryId, Filter, State};
+use crate::units;
+use http::StatusCode;
+use serde::Deserialize;
+use url::form_urlencoded::Serializer;
+
+/// Which deliveries: those that meet all that is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// `waiting`, `leased`, `delivered` or `dead`, or several of these with commas between them.
+    pub state: Option<String>,
+    /// The program's name.
+    pub program: Option<String>,
+    /// `conversions` or `page_load`.
+    pub endpoint: Option<String>,
+    /// Why it was given up.
+    pub reason: Option<String>,
+    /// The order's id.
+    pub order: Option<String>,
+    /// The call's messageId.
+    pub message: Option<String>,
+    /// Only those recorded longer ago than this (`30d`, `1h30m`).
+    pub older_than: Option<String>,
+    /// Only those recorded since then.
+    pub newer_than: Option<String>,
+    /// Only those with a lower number: the next page.
+    pub before: Option<i64>,
+    /// How many at most.
+    pub limit: Option<u32>,
+}
+
+impl Listing {
+    /// Whether everything is let through, but for where to begin and how many.
+    pub fn is_open(&self) -> bool {
+        Self { before: None, limit: None, ..self.clone() } == Self::default()
+    }
+
+    pub(super) fn filter(self, now: Time) -> Result<Filter, Answer> {
+        let bad = |why: String| Answer::error(StatusCode::BAD_REQUEST, why);
+        let names = self.state.iter().flat_map(|names| names.split(','));
+        let ago = |text: Option<String>| text.map(|text| units::duration(&text).map(|age| now.minus(age))).transpose();
+        Ok(Filter {
+            states: names.map(state).collect::<Result<_, _>>()?,
+            program: self.program,
+            endpoint: self.endpoint,
+            order_id: self.order,
+            message_id: self.message,
+            reason: self.reason,
+            person: None,
+            since: ago(self.newer_than).map_err(bad)?,
+            until: ago(self.older_than).map_err(bad)?,
+            before: self.before.map(DeliveryId),
+            limit: self.limit.unwrap_or(Filter::LIMIT_DEFAULT),
+        })
+    }
+
+    pub(super) fn query(&self) -> String {
+        let (before, limit) = (self.before.map(|id| id.to_string()), self.limit.map(|limit| limit.to_string()));
+        let pairs = [
+            ("state", &self.state),
+            ("program", &self.program),
+            ("endpoint", &self.endpoint),
+            ("reason", &self.reason),
+            ("order", &self.order),
+            ("message", &self.message),
+            ("older_than", &self.older_than),
+            ("newer_than", &self.newer_than),
+            ("before", &before),
+            ("limit", &limit),
+        ];
+        let set = pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        Serializer::new(String::new()).extend_pairs(set).finish()
+    }
+}
+
+fn state(name: &str) -> Result<State, Answer> {
+    State::ALL.into_iter().find(|state| state.name() == name.trim()).ok_or_else(|| {
+        let names = State::ALL.map(State::name).join(", ");
+        Answer::error(StatusCode::BAD_REQUEST, format!("a delivery's state is one of {names}"))
+    })
+}
