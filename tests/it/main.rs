@@ -10,10 +10,14 @@
 )]
 
 mod harness;
+#[path = "../powerloss/shim.rs"]
+mod shim;
 
 mod capacity;
+mod disk;
 mod framing;
 mod journey;
+mod kills;
 mod sdk;
 mod site;
 mod stop;

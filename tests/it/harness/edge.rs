@@ -1,17 +1,21 @@
 use super::client::{Answer, Connection};
 use super::origin::Origin;
 use super::soon;
+use crate::shim::Shim;
 use selvedge::demo::impact::{ACCOUNT_SID, AUTH_TOKEN};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The real program, running on free ports with a folder of its own; it is killed when the test lets go of it.
 pub(crate) struct Edge {
     address: SocketAddr,
+    admin: SocketAddr,
+    shim: Option<Shim>,
     child: Child,
     folder: TempDir,
     _stdout: BufReader<ChildStdout>,
@@ -21,6 +25,8 @@ pub(crate) struct Edge {
 pub(crate) struct Starting {
     listen: String,
     rest: String,
+    folder: TempDir,
+    shim: Option<Shim>,
 }
 
 impl Edge {
@@ -29,7 +35,9 @@ impl Edge {
         let listen = "[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n".to_owned();
         // Nothing listens on the discard port: no test here calls Segment.
         let rest = "[segment]\napi = \"http://127.0.0.1:9\"\ncdn = \"http://127.0.0.1:9\"\n".to_owned();
-        Starting { listen, rest }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        Starting { listen, rest, folder, shim: None }
     }
 
     /// An edge between `origin`, these stand-ins for Segment and impact.com, and one program of theirs.
@@ -43,9 +51,71 @@ impl Edge {
 
     /// Kills it without a word, and runs it again on the same folder.
     pub(crate) async fn kill_and_run_again(&mut self) {
+        self.kill();
+        self.run_again();
+    }
+
+    /// Kills it without a word.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self._stdout, self.address) = launch(self.folder.path());
+    }
+
+    /// Runs it on the same folder, and waits until it listens.
+    pub(crate) fn run_again(&mut self) {
+        let (child, stdout, addresses) = launch(self.folder.path(), self.shim.as_ref());
+        (self.child, self._stdout, [self.address, self.admin]) = (child, stdout, addresses);
+    }
+
+    /// Runs a second one on the same folder, and goes on with that; the first one runs until it is let go of.
+    pub(crate) fn run_second(&mut self) -> impl Drop + use<> {
+        struct First(Child, #[allow(dead_code, reason = "it writes there")] BufReader<ChildStdout>);
+        impl Drop for First {
+            fn drop(&mut self) {
+                self.0.kill().unwrap();
+                self.0.wait().unwrap();
+            }
+        }
+        let (child, stdout, addresses) = launch(self.folder.path(), self.shim.as_ref());
+        [self.address, self.admin] = addresses;
+        First(std::mem::replace(&mut self.child, child), std::mem::replace(&mut self._stdout, stdout))
+    }
+
+    /// Runs it on the same folder, and kills it `after` that.
+    pub(crate) async fn kill_while_starting(&mut self, after: Duration) {
+        self.child = begin(self.folder.path(), self.shim.as_ref());
+        tokio::time::sleep(after).await;
+        self.kill();
+    }
+
+    /// From now on its disk does what the word says (see `tests/powerloss/shim.c`), or works again.
+    pub(crate) fn spoil(&self, word: Option<&str>) {
+        let fault = self.folder.path().join(FAULT);
+        match word {
+            Some(word) => std::fs::write(fault, word).unwrap(),
+            None => std::fs::remove_file(fault).unwrap(),
+        }
+    }
+
+    /// What readiness says, once its status is this.
+    pub(crate) async fn readiness(&self, status: u16) -> String {
+        soon("readiness", async {
+            loop {
+                let mut connection = Connection::open(self.admin).await;
+                connection.write("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+                let answer = connection.answer().await;
+                if answer.status() == status {
+                    return answer.text();
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+    }
+
+    /// The store's folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// An edge in front of `origin`, under any host.
@@ -89,7 +159,7 @@ impl Edge {
                 if let Some(status) = self.child.try_wait().unwrap() {
                     return status;
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
         .await
@@ -143,30 +213,53 @@ impl Starting {
         self
     }
 
+    /// On a disk that [`Edge::spoil`] can spoil; `None`, with a word, on a machine that cannot have one.
+    pub(crate) fn on_a_disk_to_spoil(mut self) -> Option<Self> {
+        self.shim = Some(Shim::before(&self.data())?);
+        Some(self)
+    }
+
+    /// The store's folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Runs it, and waits until it listens.
     pub(crate) async fn run(self) -> Edge {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("selvedge.toml");
-        let store = format!("[store]\npath = \"{}\"\n", folder.path().join("data").display());
-        std::fs::write(&file, self.listen + &self.rest + &store).unwrap();
-        let (child, stdout, address) = launch(folder.path());
-        Edge { address, child, folder, _stdout: stdout }
+        let store = format!("[store]\npath = \"{}\"\n", self.data().canonicalize().unwrap().display());
+        std::fs::write(self.folder.path().join("selvedge.toml"), self.listen + &self.rest + &store).unwrap();
+        let (child, stdout, [address, admin]) = launch(self.folder.path(), self.shim.as_ref());
+        Edge { address, admin, shim: self.shim, child, folder: self.folder, _stdout: stdout }
     }
 }
 
-fn launch(folder: &Path) -> (Child, BufReader<ChildStdout>, SocketAddr) {
+/// The file that says what the disk does.
+const FAULT: &str = "fault";
+
+/// The program of this build, or the one that `SELVEDGE_BIN` names.
+fn begin(folder: &Path, shim: Option<&Shim>) -> Child {
+    let program = std::env::var("SELVEDGE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_selvedge").to_owned());
     let log = std::fs::File::create(folder.join("log")).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
-        .args(["run", "--config", folder.join("selvedge.toml").to_str().unwrap()])
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(program);
+    command.args(["run", "--config", folder.join("selvedge.toml").to_str().unwrap()]);
+    if let Some(shim) = shim {
+        shim.spoil(&mut command, &folder.join(FAULT));
+    }
+    command.stdout(Stdio::piped()).stderr(log).spawn().unwrap()
+}
+
+fn launch(folder: &Path, shim: Option<&Shim>) -> (Child, BufReader<ChildStdout>, [SocketAddr; 2]) {
+    let mut child = begin(folder, shim);
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let Some(address) = line.trim().strip_prefix("selvedge: site listening on http://") else {
-        panic!("it does not listen: {line:?}\n{}", std::fs::read_to_string(folder.join("log")).unwrap());
-    };
-    (child, stdout, address.parse().unwrap())
+    let addresses = ["site", "admin"].map(|what| {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        match line.trim().strip_prefix(&format!("selvedge: {what} listening on http://")) {
+            Some(address) => address.parse().unwrap(),
+            None => {
+                panic!("it does not listen: {line:?}\n{}", std::fs::read_to_string(folder.join("log")).unwrap())
+            }
+        }
+    });
+    (child, stdout, addresses)
 }

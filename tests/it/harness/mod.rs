@@ -4,6 +4,7 @@ mod client;
 mod edge;
 mod origin;
 
+pub(crate) use client::Connection;
 pub(crate) use edge::Edge;
 pub(crate) use origin::{Origin, Seen, answers};
 
