@@ -1,17 +1,20 @@
 use super::client::{Answer, Connection};
 use super::eventually;
 use super::origin::Origin;
+use super::shim::Shim;
 use selvedge::demo::impact::{ACCOUNT_SID, AUTH_TOKEN};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The real program, running on free ports with a folder of its own; it is killed when the test lets go of it.
 pub(crate) struct Edge {
     running: Running,
+    shim: Option<Shim>,
     folder: TempDir,
 }
 
@@ -31,6 +34,8 @@ pub(crate) struct Starting {
     program: String,
     rest: String,
     store: Option<PathBuf>,
+    folder: TempDir,
+    shim: Option<Shim>,
 }
 
 impl Edge {
@@ -40,7 +45,18 @@ impl Edge {
         // Nothing listens on the discard port: an edge that was not given a Segment calls none.
         let segment = "[segment]\napi = \"http://127.0.0.1:9\"\ncdn = \"http://127.0.0.1:9\"\n".to_owned();
         let nothing = String::new;
-        Starting { listen, segment, impact: nothing(), program: nothing(), rest: nothing(), store: None }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        Starting {
+            listen,
+            segment,
+            impact: nothing(),
+            program: nothing(),
+            rest: nothing(),
+            store: None,
+            folder,
+            shim: None,
+        }
     }
 
     /// An edge between these stand-ins for Segment and impact.com, with one program of theirs.
@@ -55,22 +71,69 @@ impl Edge {
 
     /// An edge with this whole configuration, `[store]` apart.
     pub(crate) fn configured(text: &str) -> Starting {
-        let nothing = String::new;
-        Starting {
-            listen: text.to_owned(),
-            segment: nothing(),
-            impact: nothing(),
-            program: nothing(),
-            rest: nothing(),
-            store: None,
-        }
+        Starting { listen: text.to_owned(), segment: String::new(), ..Self::start() }
     }
 
     /// Kills it without a word, and runs it again on the same folder.
     pub(crate) async fn kill_and_run_again(&mut self) {
+        self.kill();
+        self.run_again();
+    }
+
+    /// Kills it without a word.
+    pub(crate) fn kill(&mut self) {
         self.running.child.kill().unwrap();
         self.running.child.wait().unwrap();
-        self.running = launch(self.folder.path());
+    }
+
+    /// Runs it on the same folder, and waits until it listens.
+    pub(crate) fn run_again(&mut self) {
+        self.running = launch(self.folder.path(), self.shim.as_ref());
+    }
+
+    /// Runs a second one on the same folder, and goes on with that; the first one runs until it is let go of.
+    pub(crate) fn run_second(&mut self) -> impl Drop + use<> {
+        struct First(Running);
+
+        impl Drop for First {
+            fn drop(&mut self) {
+                self.0.child.kill().unwrap();
+                self.0.child.wait().unwrap();
+            }
+        }
+
+        let second = launch(self.folder.path(), self.shim.as_ref());
+        First(std::mem::replace(&mut self.running, second))
+    }
+
+    /// Runs it on the same folder, and kills it `after` that.
+    pub(crate) async fn kill_while_starting(&mut self, after: Duration) {
+        self.running.child = begin(self.folder.path(), self.shim.as_ref());
+        tokio::time::sleep(after).await;
+        self.kill();
+    }
+
+    /// From now on its disk does what the word says (see `tests/powerloss/shim.c`), or works again.
+    pub(crate) fn spoil(&self, word: Option<&str>) {
+        let fault = self.folder.path().join(FAULT);
+        match word {
+            Some(word) => std::fs::write(fault, word).unwrap(),
+            None => std::fs::remove_file(fault).unwrap(),
+        }
+    }
+
+    /// What readiness says, once its status is this.
+    pub(crate) async fn readiness(&self, status: u16) -> String {
+        eventually("readiness", async || {
+            let answer = self.admin("/readyz").await;
+            (answer.status() == status).then(|| answer.text())
+        })
+        .await
+    }
+
+    /// The store's folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// An edge in front of `origin`, under any host.
@@ -219,27 +282,47 @@ impl Starting {
         self
     }
 
+    /// On a disk that [`Edge::spoil`] can spoil; `None`, with a word, on a machine that cannot have one.
+    pub(crate) fn on_a_disk_to_spoil(mut self) -> Option<Self> {
+        self.shim = Some(Shim::before(&self.data())?);
+        Some(self)
+    }
+
+    /// The store's folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Runs it, and waits until it listens.
     pub(crate) async fn run(self) -> Edge {
-        let folder = tempfile::tempdir().unwrap();
-        let store = self.store.unwrap_or_else(|| folder.path().join("data"));
+        let folder = self.folder;
+        let store = self.store.unwrap_or_else(|| folder.path().join("data").canonicalize().unwrap());
         let store = format!("[store]\npath = \"{}\"\n", store.display());
         let configuration = [self.listen, self.segment, self.impact, self.program, self.rest, store].concat();
         std::fs::write(folder.path().join("selvedge.toml"), configuration).unwrap();
-        Edge { running: launch(folder.path()), folder }
+        Edge { running: launch(folder.path(), self.shim.as_ref()), shim: self.shim, folder }
     }
 }
 
-fn launch(folder: &Path) -> Running {
+/// The file that says what the disk does.
+const FAULT: &str = "fault";
+
+/// The program of this build, or the one that `SELVEDGE_BIN` names.
+fn begin(folder: &Path, shim: Option<&Shim>) -> Child {
+    let program = std::env::var("SELVEDGE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_selvedge").to_owned());
     let log = std::fs::File::create(folder.join("log")).unwrap();
+    let mut command = Command::new(program);
+    command.env("IMPACT_AUTH_TOKEN", AUTH_TOKEN);
+    command.args(["run", "--config", folder.join("selvedge.toml").to_str().unwrap()]);
+    if let Some(shim) = shim {
+        shim.spoil(&mut command, &folder.join(FAULT));
+    }
+    command.stdout(Stdio::piped()).stderr(log).spawn().unwrap()
+}
+
+fn launch(folder: &Path, shim: Option<&Shim>) -> Running {
     let configuration = folder.join("selvedge.toml");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
-        .args(["run", "--config", configuration.to_str().unwrap()])
-        .env("IMPACT_AUTH_TOKEN", AUTH_TOKEN)
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .unwrap();
+    let mut child = begin(folder, shim);
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut listening = |what: &str| {
         let mut line = String::new();

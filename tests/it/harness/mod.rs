@@ -6,6 +6,8 @@ mod command;
 mod edge;
 mod origin;
 pub(crate) mod sdk;
+#[path = "../../powerloss/shim.rs"]
+pub(crate) mod shim;
 mod stage;
 
 pub(crate) use client::{Answer, Connection, find};
