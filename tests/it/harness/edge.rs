@@ -41,11 +41,6 @@ impl Edge {
         Starting { rest, ..Self::start() }.site(&[], origin.address())
     }
 
-    /// An edge with this whole configuration, `[store]` apart.
-    pub(crate) fn configured(text: &str) -> Starting {
-        Starting { listen: text.to_owned(), rest: String::new() }
-    }
-
     /// Kills it without a word, and runs it again on the same folder.
     pub(crate) async fn kill_and_run_again(&mut self) {
         self.child.kill().unwrap();
@@ -103,11 +98,6 @@ impl Edge {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Its folder, with `selvedge.toml` in it.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// What it has logged so far.
@@ -168,7 +158,6 @@ fn launch(folder: &Path) -> (Child, BufReader<ChildStdout>, SocketAddr) {
     let log = std::fs::File::create(folder.join("log")).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
         .args(["run", "--config", folder.join("selvedge.toml").to_str().unwrap()])
-        .env("IMPACT_AUTH_TOKEN", AUTH_TOKEN)
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
