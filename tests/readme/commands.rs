@@ -73,7 +73,12 @@ async fn the_commands_of_the_prose_do_what_it_says() {
     town.delivered().await;
     run_all(town.folder.path());
 
+    let without_links = selvedge(&["explain", "events.ndjson"], town.folder.path());
+    assert!(String::from_utf8_lossy(&without_links.stdout).contains("(--with-store looks links up)"));
+
     assert_eq!(town.node.end_by("-TERM").await.code(), Some(0));
+    let log = town.node.line("that it stops", |line| line.contains("stopping: ")).await;
+    assert!(!log.contains('\x1b'), "colours where there is no terminal: {log:?}");
     Readme::own()
         .says("SIGTERM stops accepting, lets requests finish within `grace` (30 s), commits, and exits with 0.");
     run_all(town.folder.path());
