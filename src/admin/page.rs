@@ -23,6 +23,7 @@ pub(super) async fn page() -> Response {
         html lang="en" {
             head {
                 meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Selvedge" }
                 link rel="stylesheet" href="/page.css";
                 script src="/page.js" defer {}

@@ -1,10 +1,11 @@
 use super::{PATIENCE, soon};
-use std::io::{BufRead, BufReader};
+use selvedge::demo::impact::AUTH_TOKEN;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use tokio::sync::mpsc;
 
-/// A command of the program that runs until somebody stops it, and tells what happens in lines; it is killed when the
+/// A command of the program that runs until somebody stops it, and tells what happens, and logs, in lines; it is killed when the
 /// test lets go of it.
 pub(crate) struct Running {
     child: Child,
@@ -13,17 +14,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `selvedge` with these arguments; what it keeps for a while is kept in `folder`.
+    /// Starts `selvedge` with these arguments in `folder`, which holds also what it keeps for a while.
     pub(crate) fn start(arguments: &[&str], folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
-        command.args(arguments).env("TMPDIR", folder).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        command.args(arguments).current_dir(folder).env("TMPDIR", folder).env("IMPACT_AUTH_TOKEN", AUTH_TOKEN);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = mpsc::unbounded_channel();
-        std::thread::spawn(move || {
-            // It ends with the program; the test may have ended before.
-            stdout.lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
-        });
+        read(child.stdout.take().unwrap(), tell.clone());
+        read(child.stderr.take().unwrap(), tell);
         Self { child, lines, told: Vec::new() }
     }
 
@@ -58,6 +56,13 @@ impl Running {
         })
         .await
     }
+}
+
+/// Tells the lines of `stream` until the program ends; the test may have ended before.
+fn read(stream: impl Read + Send + 'static, tell: mpsc::UnboundedSender<String>) {
+    std::thread::spawn(move || {
+        BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+    });
 }
 
 impl Drop for Running {
