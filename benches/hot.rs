@@ -1,4 +1,0 @@
-//! Micro benchmarks of the hot functions.
-fn main() {
-    divan::main();
-}
