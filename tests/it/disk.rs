@@ -80,7 +80,9 @@ async fn a_disk_that_fails_is_told_and_gets_over() {
         assert!(stage.is_recorded("after").await, "{word}");
         stage.is_delivered("before").await;
         stage.is_delivered("after").await;
-        assert!(!stage.delivered().iter().any(|order| order.starts_with("during")), "{word}: Segment delivers these");
+        // Segment reports these, too; but they have had their second chance.
+        stage.is_delivered("during1").await;
+        stage.is_delivered("during2").await;
     }
 }
 

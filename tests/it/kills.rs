@@ -38,6 +38,7 @@ enum Met {
 struct Book {
     /// Every request: the order, how often the node had been killed by then, and what it met with.
     requests: Arc<Mutex<Vec<(String, u64, Met)>>>,
+    address: SocketAddr,
     open: Arc<AtomicUsize>,
     kills: watch::Sender<u64>,
     is_moody: Arc<AtomicBool>,
@@ -49,6 +50,7 @@ impl Book {
         let address = listener.local_addr().unwrap();
         let book = Self {
             requests: Arc::default(),
+            address,
             open: Arc::default(),
             kills: watch::Sender::new(0),
             is_moody: Arc::new(AtomicBool::new(true)),
@@ -113,6 +115,10 @@ impl Book {
     /// The node is dead: whatever it had sent is in the book, and what comes now is another's.
     async fn turn_the_page(&self) {
         self.kills.send_modify(|kills| *kills += 1);
+        // Connections are accepted in order: once this one has ended, all that the node had opened have been accepted.
+        let mut last = Connection::open(self.address).await;
+        last.stream().shutdown().await.unwrap();
+        last.rest().await;
         soon("the killed node's connections", async {
             while self.open.load(Ordering::SeqCst) > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;

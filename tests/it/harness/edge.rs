@@ -199,6 +199,11 @@ impl Edge {
         self.running.address
     }
 
+    /// Its folder, with `selvedge.toml` in it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
@@ -301,4 +306,31 @@ const FAULT: &str = "fault";
 fn begin(folder: &Path, shim: Option<&Shim>) -> Child {
     let program = std::env::var("SELVEDGE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_selvedge").to_owned());
     let log = std::fs::File::create(folder.join("log")).unwrap();
+    let mut command = Command::new(program);
+    command.env("IMPACT_AUTH_TOKEN", AUTH_TOKEN);
+    command.args(["run", "--config", folder.join("selvedge.toml").to_str().unwrap()]);
+    if let Some(shim) = shim {
+        shim.spoil(&mut command, &folder.join(FAULT));
+    }
+    command.stdout(Stdio::piped()).stderr(log).spawn().unwrap()
+}
+
+fn launch(folder: &Path, shim: Option<&Shim>) -> Running {
+    let configuration = folder.join("selvedge.toml");
+    let mut child = begin(folder, shim);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut listening = |what: &str| {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let Some(address) = line.trim().strip_prefix(&format!("selvedge: {what} listening on http://")) else {
+            panic!("no {what}: {line:?}\n{}", std::fs::read_to_string(folder.join("log")).unwrap());
+        };
+        address.parse::<SocketAddr>().unwrap()
+    };
+    let (address, admin) = (listening("site"), listening("admin"));
+    // What the command line is told: a node's real address.
+    let told = std::fs::read_to_string(&configuration).unwrap();
+    let told = told.replace("admin = \"127.0.0.1:0\"", &format!("admin = \"{admin}\""));
+    std::fs::write(folder.join("operator.toml"), told).unwrap();
+    Running { child, address, admin, _stdout: stdout }
 }
