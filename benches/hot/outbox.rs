@@ -17,7 +17,7 @@ const ARRIVAL: Time = Time::from_seconds(1_795_508_131);
 fn append(bencher: Bencher, writers: u64) {
     let runtime = Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&Config { path: folder.path().to_owned() }, Clock::System).unwrap();
+    let store = Store::open(&Config::at(folder.path()), Clock::System).unwrap();
     let outbox = Outbox::new(store.clone(), Clock::System);
     let next = Cell::new(0);
     bencher
@@ -87,5 +87,6 @@ fn delivery(number: u64) -> NewDelivery {
         anonymous: Some(PersonKey([1; 32])),
         user: Some(PersonKey([2; 32])),
         arrival: ARRIVAL,
+        call: None,
     }
 }
