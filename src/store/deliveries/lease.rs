@@ -91,11 +91,29 @@ fn due_in(c: &Connection, lane: &Lane, most: u32, now: Time) -> rusqlite::Result
 /// What was leased when the process died is free at once; but what must not be sent twice may have been sent.
 pub(in crate::store) fn free_leases(c: &Connection, now: Time) -> rusqlite::Result<()> {
     end_ambiguous(c, None, now)?;
-    c.execute(
-        "UPDATE delivery SET state = 'waiting', due = ?1 WHERE ended IS NULL AND state = 'leased'",
-        [now.millis()],
-    )?;
+    let mut free = c.prepare("UPDATE delivery SET state = 'waiting', due = ?2 WHERE id = ?1")?;
+    for id in leased(c)? {
+        free.execute(params![id, now.millis()])?;
+    }
     Ok(())
+}
+
+/// All that is leased, found among millions that wait: it is due last, and it is known how many there are.
+fn leased(c: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut counts = c.prepare("SELECT program, endpoint, count FROM tally WHERE state = 'leased' AND count > 0")?;
+    let counts = counts.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut leased = Vec::new();
+    for (program, endpoint, mut left) in counts.collect::<rusqlite::Result<Vec<(String, String, i64)>>>()? {
+        for urgency in URGENCIES {
+            let sql = "SELECT id FROM delivery WHERE ended IS NULL AND program = ?1 AND endpoint = ?2 AND urgency = ?3
+                AND state = 'leased' ORDER BY due DESC LIMIT ?4";
+            let mut rows = c.prepare(sql)?;
+            let rows = rows.query_map(params![program, endpoint, urgency, left], |row| row.get(0))?;
+            let ids = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
+            leased.extend(ids.into_iter().inspect(|_| left -= 1));
+        }
+    }
+    Ok(leased)
 }
 
 /// Leases that ended (all of them without `due`) of what must not be sent twice.
