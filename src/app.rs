@@ -76,7 +76,8 @@ impl App {
         let admin_listener = TcpListener::bind(config.listen.admin).await.map_err(failed)?;
         let admin_address = admin_listener.local_addr().map_err(failed)?;
 
-        let store = open_store(&config, &clock);
+        // One that cannot be opened does not keep the site from its visitors: it is said, counted, and shown by readiness.
+        let store = Store::start(&config.store, clock.clone());
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
         let live = Live::new();
         let outbox = Outbox::new(store.clone(), clock.clone());
@@ -171,14 +172,6 @@ impl App {
     pub fn live(&self) -> &Live {
         &self.live
     }
-}
-
-/// A store that cannot be opened does not keep the site from its visitors: it is said, counted, and shown by readiness.
-fn open_store(config: &Config, clock: &Clock) -> Store {
-    Store::open(&config.store, clock.clone()).unwrap_or_else(|error| {
-        tracing::error!(%error, "the store cannot be opened: nothing is recorded, and Segment's own destination stays on");
-        Store::unavailable(error.to_string(), clock.clone())
-    })
 }
 
 fn fallbacks(impact: &impact::Config) -> Fallbacks {

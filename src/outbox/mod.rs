@@ -34,6 +34,9 @@ use tokio::sync::Notify;
 /// The longest error text that is kept with a delivery: a destination's own words fit, a page of HTML does not.
 const DETAIL_BYTES_MAX: usize = 2000;
 
+/// The reason of a dead letter that this version cannot read.
+const UNREADABLE: &str = "unreadable";
+
 /// A mapped request to be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
@@ -152,7 +155,15 @@ impl Outbox {
             Effect::Leased(rows) => Some(rows),
             _ => None,
         });
-        Ok(rows.flatten().filter_map(readable).collect())
+        let mut leased = Vec::new();
+        for row in rows.flatten() {
+            let id = row.id;
+            match readable(row) {
+                Some(delivery) => leased.push(delivery),
+                None => _ = self.dead(id, UNREADABLE, "its record cannot be read".to_owned()).await?,
+            }
+        }
+        Ok(leased)
     }
 
     /// The destination took it.
@@ -291,7 +302,7 @@ fn draft(new: NewDelivery) -> DraftRow {
     }
 }
 
-/// `None`, with a word in the log, for a row that this version did not write; it stays where it is.
+/// `None`, with a word in the log, for a row that this version did not write.
 fn readable(row: DeliveryRow) -> Option<Delivery> {
     let id = row.id;
     let draft = row.draft;

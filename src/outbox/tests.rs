@@ -249,7 +249,7 @@ async fn what_the_disk_has_changed_is_set_aside_and_the_rest_goes_out() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let mut outbox = open(folder.path(), &clock);
-    for order in ["o1", "o2", "o3", "o4"] {
+    for order in ["o1", "o2", "o3", "o4", "o5"] {
         append(&outbox, delivery(order, Endpoint::Conversions)).await;
     }
     outbox.store.close().await;
@@ -257,14 +257,15 @@ async fn what_the_disk_has_changed_is_set_aside_and_the_rest_goes_out() {
     raw.execute_batch(
         "UPDATE delivery SET params = replace(params, 'o1', 'x1') WHERE order_id = 'o1';
         UPDATE delivery SET event = CAST(x'ff' AS TEXT) WHERE order_id = 'o2';
-        UPDATE delivery SET anonymous = 7 WHERE order_id = 'o3'",
+        UPDATE delivery SET anonymous = 7 WHERE order_id = 'o3';
+        UPDATE delivery SET params = '[', sum = NULL WHERE order_id = 'o5'",
     )
     .unwrap();
     drop(raw);
     outbox = open(folder.path(), &clock);
     assert_eq!(lease(&outbox, 9).await.into_iter().map(|(order, _)| order).collect::<Vec<_>>(), ["o4"]);
     let dead: u64 = outbox.depth().await.unwrap().iter().filter(|d| d.state == State::Dead).map(|d| d.count).sum();
-    assert_eq!(dead, 3);
+    assert_eq!(dead, 4);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ fn samples(c: &Connection) -> Result<(), Fault> {
             c.prepare(&sql)?.query([])?.next()?.map_or(Ok(()), read)?;
         }
     }
-    let ends = "SELECT ifnull(min(id), 0), ifnull(max(id), 0) FROM delivery";
+    let ends = "SELECT ifnull((SELECT min(id) FROM delivery), 0), ifnull((SELECT max(id) FROM delivery), 0)";
     let (first, last): (i64, i64) = c.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut near = c.prepare("SELECT * FROM delivery WHERE id >= ?1 ORDER BY id LIMIT 1")?;
     for sample in 0..SAMPLES {

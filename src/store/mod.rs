@@ -38,9 +38,10 @@ use crate::clock::Clock;
 use health::Watch;
 use reader::Readers;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use writer::{Batch, Message, Rules, Writer};
 
@@ -48,11 +49,16 @@ use writer::{Batch, Message, Rules, Writer};
 /// behind a disk that is slower than that, waiting longer only turns callers' time-outs into memory.
 const WAITING_BATCHES_MAX: usize = 4096;
 
+/// How long the start of a program waits for its store: a sound one of a million deliveries is open by then.
+const START_WAIT: Duration = Duration::from_secs(2);
+
 /// The store; clones share it.
 #[derive(Clone)]
 pub struct Store {
     watch: Arc<Watch>,
-    open: Option<Arc<Open>>,
+    open: Arc<OnceLock<Open>>,
+    /// The folder of a store that is still being opened.
+    opening: Option<PathBuf>,
 }
 
 /// What an open store holds.
@@ -66,20 +72,64 @@ struct Open {
 impl Store {
     /// Opens the store in its folder, making the folder and the database when there are none, and takes its lock.
     ///
-    /// Leases of a process that died are free afterwards.
+    /// Leases of a process that died are free afterwards. Of a damaged database, all that can still be read goes into
+    /// a new one, and the damaged files are set aside.
     ///
     /// # Errors
-    /// See [`OpenError`]. The program is meant to go on with [`Store::unavailable`].
+    /// See [`OpenError`].
     pub fn open(config: &Config, clock: Clock) -> Result<Self, OpenError> {
+        let store = Self::closed(clock.clone());
+        store.open_in(config, clock)?;
+        Ok(store)
+    }
+
+    /// The same for a program that has more to do: a store that cannot be opened is unavailable, and its health says why;
+    /// so is, until it is open, one that takes its time, because it is salvaged or brought up to date.
+    pub fn start(config: &Config, clock: Clock) -> Self {
+        Self::start_within(config, clock, START_WAIT)
+    }
+
+    fn start_within(config: &Config, clock: Clock, wait: Duration) -> Self {
+        let mut store = Self::closed(clock.clone());
+        let (opening, folder) = ((store.clone(), config.clone()), config.path.clone());
+        let (ended, end) = sync_channel::<()>(1);
+        let open = move || {
+            let (store, config) = opening;
+            let _ended = ended;
+            match store.open_in(&config, clock) {
+                Ok(()) => store.watch.fine(),
+                Err(error) => store.watch.failing(&error.to_string()),
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("store-open".to_owned()).spawn(open) {
+            store.watch.failing(&error.to_string());
+        } else if end.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+            store.opening = Some(folder);
+            store.watch.failing("it is still being opened");
+        }
+        store
+    }
+
+    /// A store that could not be opened: every commit and read fails, and its health says why.
+    pub fn unavailable(reason: impl Into<String>, clock: Clock) -> Self {
+        let store = Self::closed(clock);
+        store.watch.failing(&reason.into());
+        store
+    }
+
+    fn closed(clock: Clock) -> Self {
+        Self { watch: Arc::new(Watch::new(clock)), open: Arc::default(), opening: None }
+    }
+
+    fn open_in(&self, config: &Config, clock: Clock) -> Result<(), OpenError> {
         let opened = open::open(&config.path, &clock)?;
-        let watch = Arc::new(Watch::new(clock.clone()));
-        let readers = Readers::open(&opened.database, watch.clone())?;
+        let readers = Readers::open(&opened.database, self.watch.clone())?;
         let (inbox, outbox) = sync_channel(WAITING_BATCHES_MAX);
         let writer = Writer {
             connection: opened.connection,
             lock: opened.lock,
             inbox: outbox,
-            watch: watch.clone(),
+            watch: self.watch.clone(),
             clock,
             rules: Rules::of(config),
         };
@@ -87,15 +137,9 @@ impl Store {
             .name("store".to_owned())
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Folder { folder: config.path.clone(), source })?;
-        let open = Open { folder: config.path.clone(), inbox, readers, writer: Mutex::new(Some(thread)) };
-        Ok(Self { watch, open: Some(Arc::new(open)) })
-    }
-
-    /// A store that could not be opened: every commit and read fails, and its health says why.
-    pub fn unavailable(reason: impl Into<String>, clock: Clock) -> Self {
-        let watch = Watch::new(clock);
-        watch.failing(&reason.into());
-        Self { watch: Arc::new(watch), open: None }
+        let writer = Mutex::new(Some(thread));
+        self.open.get_or_init(|| Open { folder: config.path.clone(), inbox, readers, writer });
+        Ok(())
     }
 
     /// Writes a batch, whole or not at all, and answers when it is on the disk: one effect per change, in order.
@@ -122,7 +166,7 @@ impl Store {
     }
 
     fn send(&self, batch: Batch) -> Result<(), CommitError> {
-        let Some(open) = &self.open else {
+        let Some(open) = self.open.get() else {
             self.watch.lost();
             return Err(CommitError::Unavailable(self.watch.reason()));
         };
@@ -157,22 +201,23 @@ impl Store {
     /// # Errors
     /// When the file can neither be read nor made, or the store is not open.
     pub fn token(&self) -> std::io::Result<String> {
-        match &self.open {
-            Some(open) => open::token(&open.folder),
+        match self.open.get().map(|open| &open.folder).or(self.opening.as_ref()) {
+            Some(folder) => open::token(folder),
             None => Err(std::io::Error::other(self.watch.reason())),
         }
     }
 
     /// The store's folder; `None` when it could not be opened.
     pub fn folder(&self) -> Option<&Path> {
-        self.open.as_ref().map(|open| open.folder.as_path())
+        self.open.get().map(|open| open.folder.as_path())
     }
 
     /// Writes what is waiting, closes the database and releases the lock. Later commits fail with
     /// [`CommitError::Closed`].
     pub async fn close(&self) {
-        let Some(open) = self.open.clone() else { return };
+        let open = self.open.clone();
         let closing = tokio::task::spawn_blocking(move || {
+            let Some(open) = open.get() else { return };
             let thread = open.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
             if open.inbox.send(Message::Stop).is_ok()
                 && let Some(thread) = thread
@@ -188,7 +233,7 @@ impl Store {
     }
 
     fn readers(&self) -> Result<&Readers, ReadError> {
-        self.open.as_ref().map(|open| &open.readers).ok_or_else(|| ReadError(self.watch.reason()))
+        self.open.get().map(|open| &open.readers).ok_or_else(|| ReadError(self.watch.reason()))
     }
 }
 

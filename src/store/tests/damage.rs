@@ -241,3 +241,20 @@ async fn a_store_of_the_first_format_keeps_its_deliveries() {
     assert_eq!(orders, ["o1", "o2", "o3"]);
     assert_eq!(store.depth().await.unwrap().iter().map(|depth| depth.count).sum::<u64>(), 3);
 }
+
+#[tokio::test]
+async fn a_program_does_not_wait_for_a_store_that_takes_its_time() {
+    let folder = closed().await;
+    let stranger = Connection::open(folder.path().join(DATABASE)).unwrap();
+    stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let store = Store::start_within(&config(folder.path()), Clock::manual(NOW), Duration::ZERO);
+    let refused = store.commit(append("early")).await;
+    assert!(matches!(&refused, Err(CommitError::Unavailable(why)) if why.contains("being opened")), "{refused:?}");
+    assert!(store.token().is_ok() && store.delivery(DeliveryId(1)).await.is_err());
+    drop(stranger);
+    while store.commit(append("later")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(store.health(), Health::Fine);
+    store.close().await;
+}
