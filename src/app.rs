@@ -10,7 +10,7 @@ use crate::destination::{self, Attempt, Client, Outcome, Program, Sources, Troub
 use crate::links::{self, Links};
 use crate::live::{Kind, Live};
 use crate::metrics::{Label, Metrics};
-use crate::outbox::{Delivery, Outbox};
+use crate::outbox::{Delivery, Forwards, Outbox};
 use crate::proxy::calls::judge::Rules;
 use crate::proxy::{Calls, Edge, Parts, Recorder, Shared, Upstream, Waits, upstream::UpstreamError};
 use crate::secret::Secret;
@@ -104,6 +104,7 @@ impl App {
             store: store.clone(),
             outbox,
             links,
+            forwards: Forwards::new(store.clone(), config.store.key.as_ref()),
             mapping: Arc::new(Mapping {
                 impact: config.impact.clone(),
                 sources: Sources::new(&config.segment.sources),

@@ -18,7 +18,7 @@ use crate::destination::kept::Mapping;
 use crate::links::Links;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::outbox::Outbox;
+use crate::outbox::{Forwards, Outbox};
 use crate::secret::Secret;
 use crate::store::Store;
 use api::{Answer, Ask, Bulk, Deed, Desk, Listing, Person};
@@ -49,6 +49,8 @@ pub struct Admin {
     pub outbox: Outbox,
     /// The links.
     pub links: Links,
+    /// The envelopes that Segment missed.
+    pub forwards: Forwards,
     /// What deliveries are mapped by, if they are mapped anew.
     pub mapping: Arc<Mapping>,
     /// What is held up on its way to the destinations.
@@ -59,6 +61,9 @@ pub struct Admin {
 
 /// How many may watch the events at once; every one holds a connection and a place in the queue of events.
 const WATCHERS_MAX: usize = 32;
+
+/// What a disk writes in a fifth of a second: calls wait a little longer for their deliveries to be recorded.
+const REWRITE_MAX: u64 = 32 << 20;
 
 struct Shared {
     admin: Admin,
@@ -99,6 +104,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/deliveries/{id}/remap", act(Deed::Remap))
         .route("/api/deliveries/{id}/drop", act(Deed::Drop))
         .route("/api/links", get(link).delete(forget))
+        .route("/api/person", get(person))
+        .route("/api/person/erase", post(erase))
         .fallback(async || Answer::not_found("no such page"))
         .layer(from_fn_with_state(shared.clone(), gate::pass))
         .with_state(shared)
@@ -138,10 +145,18 @@ async fn forget(State(node): Node, Query(person): Query<Person>) -> Answer {
     node.answer(Ask::Forget(person)).await
 }
 
+async fn person(State(node): Node, Query(person): Query<Person>) -> Answer {
+    node.answer(Ask::Person(person)).await
+}
+
+async fn erase(State(node): Node, Query(person): Query<Person>) -> Answer {
+    node.answer(Ask::Erase(person)).await
+}
+
 impl Shared {
     async fn answer(&self, ask: Ask) -> Answer {
-        let Admin { outbox, links, mapping, .. } = &self.admin;
-        let desk = Desk { outbox: outbox.clone(), links: links.clone(), mapping: mapping.clone() };
+        let Admin { outbox, links, forwards, store, mapping, .. } = self.admin.clone();
+        let desk = Desk { outbox, links, forwards, store, rewrite_max: REWRITE_MAX, mapping };
         desk.answer(ask).await
     }
 }

@@ -31,6 +31,7 @@ fn over(store: Store) -> Admin {
         live: Live::new(),
         outbox: Outbox::new(store.clone(), clock.clone()),
         links: Links::new(store.clone(), settings, clock),
+        forwards: Forwards::new(store.clone(), None),
         mapping: mapping(),
         store,
         pacing: Arc::default(),

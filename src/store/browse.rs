@@ -1,9 +1,9 @@
 //! Reading deliveries: for the worker's alarm clock, for metrics, and for people.
 
 use super::deliveries::{COLUMNS, is_damage, next_due, read_row, read_state};
-use super::{Cap, DeliveryFilter, DeliveryId, DeliveryRow, Depth, ReadError, Store};
+use super::{Cap, DeliveryFilter, DeliveryId, DeliveryRow, Depth, Hash, OwnedRow, ReadError, Store};
 use crate::clock::Time;
-use rusqlite::{Connection, OptionalExtension, Statement, ToSql};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql};
 
 impl Store {
     /// When the next delivery is due, or the next lease ends, in lanes that are not capped at nothing.
@@ -61,6 +61,25 @@ impl Store {
         self.readers()?.read(move |c: &Connection| list(c, &filter)).await
     }
 
+    /// The deliveries that carry one of these people's ids, those that cannot be read in full included.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn deliveries_of(&self, people: Vec<Hash>) -> Result<Vec<OwnedRow>, ReadError> {
+        let read = move |c: &Connection| {
+            let sql = "SELECT id, anonymous, user, click_id FROM delivery WHERE anonymous = ?1 OR user = ?1";
+            let mut statement = c.prepare_cached(sql)?;
+            let mut rows: Vec<OwnedRow> = Vec::new();
+            for person in &people {
+                rows.extend(statement.query_map([person], read_owned)?.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            rows.sort_by_key(|row| row.id);
+            rows.dedup();
+            Ok(rows)
+        };
+        self.readers()?.read(read).await
+    }
+
     /// How many deliveries a filter lets through, and the youngest of them; the filter's limit does not count.
     ///
     /// # Errors
@@ -68,6 +87,16 @@ impl Store {
     pub async fn count_deliveries(&self, filter: DeliveryFilter) -> Result<(u64, Option<DeliveryId>), ReadError> {
         self.readers()?.read(move |c: &Connection| count(c, &filter)).await
     }
+}
+
+fn read_owned(row: &Row<'_>) -> rusqlite::Result<OwnedRow> {
+    Ok(OwnedRow {
+        id: DeliveryId(row.get(0)?),
+        anonymous: row.get(1)?,
+        user: row.get(2)?,
+        // What the disk has changed is no click.
+        click_id: row.get(3).unwrap_or_default(),
+    })
 }
 
 /// The conditions of a filter, with the parameters that [`bound`] gives them. Only those that are set are spelled out, so

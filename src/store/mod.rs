@@ -28,7 +28,7 @@ pub use open::OpenError;
 pub use reader::ReadError;
 pub use rows::{
     Cap, Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, ForwardRow, Hash, Keep,
-    Lane, LinkRow, MappedRow, NewForward, OnceRow, PersonKey, PersonRow, State, Touched,
+    Lane, LinkRow, MappedRow, NewForward, OnceRow, OwnedRow, PersonKey, PersonRow, State, Touched,
 };
 
 use crate::clock::Clock;
@@ -38,12 +38,17 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
-use writer::{Batch, Message, Rules, Writer};
+use writer::{Batch, Message, Rules, Scrub, Writer};
 
 /// How many batches may wait for the writer. At 10 ms for a commit of 512 batches this is a tenth of a second of work;
 /// behind a disk that is slower than that, waiting longer only turns callers' time-outs into memory.
 const WAITING_BATCHES_MAX: usize = 4096;
+
+/// How often a log that is read is tried, and how long between: reads for people take seconds at the most.
+const SCRUBS_MAX: u32 = 50;
+const SCRUB_PAUSE: Duration = Duration::from_millis(200);
 
 /// The store; clones share it.
 #[derive(Clone)]
@@ -118,12 +123,39 @@ impl Store {
         }
     }
 
+    /// Leaves nothing of what was deleted in any file of the store: a database of at most `rewrite_max` bytes is written
+    /// anew, and the write-ahead log is emptied into it. Whether it was written anew: else what SQLite moved about before
+    /// it was deleted may still stand in unused places of the file. Commits wait until it is done; a log that is
+    /// read meanwhile is tried again.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; [`CommitError::Busy`] when the log is read all the time.
+    pub async fn scrub(&self, mut rewrite_max: u64) -> Result<bool, CommitError> {
+        let mut rewritten = false;
+        for _ in 0..SCRUBS_MAX {
+            let (reply, answer) = oneshot::channel();
+            self.tell(Message::Scrub(Scrub { rewrite_max, reply }))?;
+            let scrubbed = answer.await.unwrap_or(Err(CommitError::Closed))?;
+            rewritten |= scrubbed.rewritten;
+            if scrubbed.log_is_empty {
+                return Ok(rewritten);
+            }
+            rewrite_max = 0;
+            tokio::time::sleep(SCRUB_PAUSE).await;
+        }
+        Err(CommitError::Busy)
+    }
+
     fn send(&self, batch: Batch) -> Result<(), CommitError> {
+        self.tell(Message::Batch(batch))
+    }
+
+    fn tell(&self, message: Message) -> Result<(), CommitError> {
         let Some(open) = &self.open else {
             self.watch.lost();
             return Err(CommitError::Unavailable(self.watch.reason()));
         };
-        open.inbox.try_send(Message::Batch(batch)).map_err(|error| {
+        open.inbox.try_send(message).map_err(|error| {
             self.watch.lost();
             match error {
                 TrySendError::Full(_) => CommitError::Busy,

@@ -19,7 +19,7 @@ const TOKEN: &str = "admin.token";
 /// 256 bits cannot be guessed.
 const TOKEN_BYTES: usize = 32;
 /// How long to wait for a stranger (an operator's `sqlite3`) that holds the database.
-const BUSY_WAIT: Duration = Duration::from_secs(2);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 /// Why the store could not be opened. Nothing was changed.
 #[derive(Debug, Error)]

@@ -2,6 +2,7 @@
 
 use super::deliveries::{Kept, Room};
 use super::health::Watch;
+use super::open::BUSY_WAIT;
 use super::{Change, CommitError, Config, Effect, deliveries, forwards, people};
 use crate::clock::{Clock, Time};
 use rusqlite::{Connection, ErrorCode};
@@ -37,6 +38,26 @@ pub(super) struct Batch {
 /// What the writer is told.
 pub(super) enum Message {
     Batch(Batch),
+    Scrub(Scrub),
+    Stop,
+}
+
+/// See [`super::Store::scrub`].
+pub(super) struct Scrub {
+    pub(super) rewrite_max: u64,
+    pub(super) reply: oneshot::Sender<Result<Scrubbed, CommitError>>,
+}
+
+/// What became of it.
+pub(super) struct Scrubbed {
+    pub(super) rewritten: bool,
+    /// `false` when a read stood in the way.
+    pub(super) log_is_empty: bool,
+}
+
+/// What ends a gathering.
+enum Behind {
+    Scrub(Scrub),
     Stop,
 }
 
@@ -76,12 +97,15 @@ impl Writer {
             let wait = if self.watch.is_failing() { PROBE_EVERY } else { SWEEP_EVERY };
             match self.inbox.recv_timeout(if more_to_sweep { Duration::ZERO } else { wait }) {
                 Ok(Message::Batch(first)) => {
-                    let (batches, stop) = self.gather(first);
+                    let (batches, behind) = self.gather(first);
                     self.write(batches);
-                    if stop {
-                        return;
+                    match behind {
+                        Some(Behind::Scrub(scrub)) => self.scrub(scrub),
+                        Some(Behind::Stop) => return,
+                        None => {}
                     }
                 }
+                Ok(Message::Scrub(scrub)) => self.scrub(scrub),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) if self.watch.is_failing() => self.probe(),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -93,8 +117,8 @@ impl Writer {
         }
     }
 
-    /// Everything that waits now, within the limits of one transaction; and whether a stop came behind it.
-    fn gather(&self, first: Batch) -> (Vec<Batch>, bool) {
+    /// Everything that waits now, within the limits of one transaction; and what came behind it.
+    fn gather(&self, first: Batch) -> (Vec<Batch>, Option<Behind>) {
         let mut changes = first.changes.len();
         let mut batches = vec![first];
         while batches.len() < BATCHES_PER_COMMIT_MAX && changes < CHANGES_PER_COMMIT_MAX {
@@ -103,11 +127,12 @@ impl Writer {
                     changes += batch.changes.len();
                     batches.push(batch);
                 }
-                Ok(Message::Stop) => return (batches, true),
+                Ok(Message::Scrub(scrub)) => return (batches, Some(Behind::Scrub(scrub))),
+                Ok(Message::Stop) => return (batches, Some(Behind::Stop)),
                 Err(_) => break,
             }
         }
-        (batches, false)
+        (batches, None)
     }
 
     fn write(&mut self, mut batches: Vec<Batch>) {
@@ -153,6 +178,13 @@ impl Writer {
         }
     }
 
+    fn scrub(&self, Scrub { rewrite_max, reply }: Scrub) {
+        let scrubbed = scrub(&self.connection, rewrite_max).map_err(|error| CommitError::Failed(error.to_string()));
+        if reply.send(scrubbed).is_err() {
+            tracing::debug!("the store was scrubbed although nobody waits for it any more");
+        }
+    }
+
     /// One small row, to learn whether the disk takes it.
     fn probe(&self) {
         let at = self.clock.now().millis();
@@ -172,6 +204,28 @@ impl Writer {
             false
         })
     }
+}
+
+fn scrub(connection: &Connection, rewrite_max: u64) -> rusqlite::Result<Scrubbed> {
+    let rewritten = deliveries::size(connection)? <= rewrite_max;
+    if rewritten {
+        rewrite(connection)?;
+    }
+    // Commits wait behind this: who reads is not waited for.
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    connection.busy_timeout(BUSY_WAIT)?;
+    Ok(Scrubbed { rewritten, log_is_empty: busy? == 0 })
+}
+
+/// What is deleted is overwritten with zeros, but not the copies that are left where pages were rebalanced.
+fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
+    // The whole database may be more than fits in memory.
+    let place: i64 = connection.pragma_query_value(None, "temp_store", |row| row.get(0))?;
+    connection.pragma_update(None, "temp_store", "FILE")?;
+    let rewritten = connection.execute_batch("VACUUM");
+    connection.pragma_update(None, "temp_store", place)?;
+    rewritten
 }
 
 fn sweep(connection: &Connection, kept: Kept, now: Time) -> rusqlite::Result<bool> {
@@ -237,6 +291,8 @@ fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rus
         Change::Retry { id } => deliveries::retry(connection, *id, now),
         Change::Remap { id, mapped } => deliveries::remap(connection, *id, mapped, now),
         Change::Drop { id } => deliveries::give_up(connection, *id, now),
+        Change::Erase { id } => deliveries::erase(connection, *id, now),
+        Change::Unsee { click } => people::unsee(connection, click),
         Change::Keep(new) => forwards::keep(connection, new, room.is_large(connection)?),
         Change::Taken { id } => forwards::taken(connection, *id),
         Change::Forward { id, behind } => forwards::again(connection, *id, *behind),

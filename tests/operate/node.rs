@@ -9,7 +9,7 @@ use selvedge::destination::{Endpoint, Sources};
 use selvedge::links::{IdKind, Lesson, Links, PersonKey, Settings};
 use selvedge::live::Live;
 use selvedge::metrics::Metrics;
-use selvedge::outbox::{Appended, NewDelivery, Outbox};
+use selvedge::outbox::{Appended, Forwards, NewDelivery, Outbox};
 use selvedge::secret::{Secret, Secrets};
 use selvedge::store::{self, Store};
 use std::path::{Path, PathBuf};
@@ -77,7 +77,12 @@ impl Node {
         Mapping { impact: config.impact, sources: Sources::new(&config.segment.sources) }
     }
 
-    fn admin(&self) -> Admin {
+    /// The envelopes that Segment missed.
+    pub(crate) fn forwards(&self) -> Forwards {
+        Forwards::new(self.store.clone(), None)
+    }
+
+    pub(crate) fn admin(&self) -> Admin {
         Admin {
             listen: self.listener.local_addr().unwrap(),
             token: Some(Secret::new(self.store.token().unwrap())),
@@ -86,6 +91,7 @@ impl Node {
             store: self.store.clone(),
             outbox: self.outbox.clone(),
             links: self.links.clone(),
+            forwards: self.forwards(),
             mapping: Arc::new(self.mapping()),
             pacing: Arc::default(),
             draining: CancellationToken::new(),

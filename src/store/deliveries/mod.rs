@@ -10,8 +10,8 @@ mod remap;
 mod sum;
 mod sweep;
 
-pub(super) use append::{Room, append};
-pub(super) use end::{again, dead, done, give_up, retry};
+pub(super) use append::{Room, append, size};
+pub(super) use end::{again, dead, done, erase, give_up, retry};
 pub(super) use lease::{free_leases, lease, next_due};
 pub(super) use remap::remap;
 pub(super) use sweep::{Kept, sweep};
