@@ -2,25 +2,26 @@
 //! store by the command line when none runs.
 
 mod bulk;
+mod envelopes;
 mod listing;
+mod person;
 mod told;
 
 pub use bulk::{Bulk, Deed};
 pub use listing::Listing;
+pub use person::Person;
 
 use crate::destination::kept::Mapping;
-use crate::links::{IdKind, Links};
-use crate::outbox::{Delivery, DeliveryId, Outbox, State, Touched};
-use crate::store::CommitError;
+use crate::links::Links;
+use crate::outbox::{Delivery, DeliveryId, Forwards, Outbox, State, Touched};
+use crate::store::{CommitError, Store};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::sync::Arc;
 use told::{entry, summary, whole};
-use url::form_urlencoded::Serializer;
 
 const NO_SUCH_DELIVERY: &str = "no such delivery";
 
@@ -43,18 +44,10 @@ pub enum Ask {
     Link(Person),
     /// Forget an id's link and joins.
     Forget(Person),
-}
-
-/// Whose link.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Person {
-    /// The space of the id; `None`: `default`.
-    pub space: Option<String>,
-    /// `anonymous` or `user`.
-    pub kind: String,
-    /// The id itself.
-    pub id: String,
+    /// Everything that is known of a person.
+    Person(Person),
+    /// Erase all of it.
+    Erase(Person),
 }
 
 /// An answer: a status and JSON.
@@ -73,6 +66,12 @@ pub struct Desk {
     pub outbox: Outbox,
     /// The links.
     pub links: Links,
+    /// The envelopes that Segment missed.
+    pub forwards: Forwards,
+    /// The store of all these.
+    pub store: Store,
+    /// Up to how many bytes of it are written anew after an erasure; nothing is recorded meanwhile.
+    pub rewrite_max: u64,
     /// What deliveries are mapped by, if they are mapped anew.
     pub mapping: Arc<Mapping>,
 }
@@ -91,6 +90,8 @@ impl Ask {
             }
             Self::Link(person) => (Method::GET, format!("/api/links?{}", person.query())),
             Self::Forget(person) => (Method::DELETE, format!("/api/links?{}", person.query())),
+            Self::Person(person) => (Method::GET, format!("/api/person?{}", person.query())),
+            Self::Erase(person) => (Method::POST, format!("/api/person/erase?{}", person.query())),
         }
     }
 }
@@ -109,6 +110,8 @@ impl Desk {
             Ask::Bulk(bulk) => self.bulk(bulk).await,
             Ask::Link(person) => self.link(person).await,
             Ask::Forget(person) => self.forget(person).await,
+            Ask::Person(person) => self.show_person(&person).await,
+            Ask::Erase(person) => self.erase(&person).await,
         }
     }
 
@@ -160,25 +163,6 @@ impl Desk {
             Ok(false) => Answer::error(StatusCode::BAD_REQUEST, "this id is one that is never linked"),
             Err(error) => store_failed(&error),
         }
-    }
-}
-
-impl Person {
-    fn space(&self) -> &str {
-        self.space.as_deref().unwrap_or("default")
-    }
-
-    fn kind(&self) -> Option<IdKind> {
-        match self.kind.as_str() {
-            "anonymous" => Some(IdKind::Anonymous),
-            "user" => Some(IdKind::User),
-            _ => None,
-        }
-    }
-
-    fn query(&self) -> String {
-        let pairs = [("space", self.space()), ("kind", &self.kind), ("id", &self.id)];
-        Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
 }
 

@@ -62,6 +62,9 @@ pub struct Admin {
 /// How many may watch the events at once; every one holds a connection and a place in the queue of events.
 const WATCHERS_MAX: usize = 32;
 
+/// What a disk writes in a fifth of a second: calls wait a little longer for their deliveries to be recorded.
+const REWRITE_MAX: u64 = 32 << 20;
+
 struct Shared {
     admin: Admin,
     watchers: Arc<Semaphore>,
@@ -101,6 +104,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/deliveries/{id}/remap", act(Deed::Remap))
         .route("/api/deliveries/{id}/drop", act(Deed::Drop))
         .route("/api/links", get(link).delete(forget))
+        .route("/api/person", get(person))
+        .route("/api/person/erase", post(erase))
         .fallback(async || Answer::not_found("no such page"))
         .layer(from_fn_with_state(shared.clone(), gate::pass))
         .with_state(shared)
@@ -140,10 +145,18 @@ async fn forget(State(node): Node, Query(person): Query<Person>) -> Answer {
     node.answer(Ask::Forget(person)).await
 }
 
+async fn person(State(node): Node, Query(person): Query<Person>) -> Answer {
+    node.answer(Ask::Person(person)).await
+}
+
+async fn erase(State(node): Node, Query(person): Query<Person>) -> Answer {
+    node.answer(Ask::Erase(person)).await
+}
+
 impl Shared {
     async fn answer(&self, ask: Ask) -> Answer {
-        let Admin { outbox, links, mapping, .. } = &self.admin;
-        let desk = Desk { outbox: outbox.clone(), links: links.clone(), mapping: mapping.clone() };
+        let Admin { outbox, links, forwards, store, mapping, .. } = self.admin.clone();
+        let desk = Desk { outbox, links, forwards, store, rewrite_max: REWRITE_MAX, mapping };
         desk.answer(ask).await
     }
 }

@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod links;
 mod node;
+mod person;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,7 @@ enum Command {
     Explain(explain::Arguments),
     Deliveries(deliveries::Arguments),
     Links(links::Arguments),
+    Person(person::Arguments),
 }
 
 /// Runs the program.
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Deliveries(arguments) => deliveries::run(arguments),
         Command::Links(arguments) => links::run(arguments),
+        Command::Person(arguments) => person::run(arguments),
     }
 }
 

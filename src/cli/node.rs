@@ -9,7 +9,7 @@ use crate::destination::Sources;
 use crate::destination::kept::Mapping;
 use crate::fault::Faults;
 use crate::links::{Links, Settings};
-use crate::outbox::Outbox;
+use crate::outbox::{Forwards, Outbox};
 use crate::secret::Secrets;
 use crate::store::{self, OpenError, Store};
 use clap::{Args, ValueEnum};
@@ -181,6 +181,10 @@ fn desk(store: &Store, config: &Config) -> Desk {
     Desk {
         outbox: Outbox::new(store.clone(), Clock::System),
         links: Links::new(store.clone(), settings, Clock::System),
+        forwards: Forwards::new(store.clone(), config.store.key.as_ref()),
+        store: store.clone(),
+        // Nobody waits for a store that no node has open.
+        rewrite_max: u64::MAX,
         mapping: Arc::new(Mapping { impact: config.impact.clone(), sources }),
     }
 }

@@ -97,7 +97,12 @@ impl Memory {
         self.sightings.entry_by_ref(id).and_upsert_with(seen).into_value().at
     }
 
-    /// Forgets all.
+    /// Forgets when a click was seen.
+    pub(super) fn unsee(&self, id: &ClickId) {
+        self.sightings.invalidate(id);
+    }
+
+    /// Forgets all that it knows of people.
     pub(super) fn clear(&self) {
         self.people.invalidate_all();
     }

@@ -12,8 +12,10 @@
 mod key;
 mod known;
 mod memory;
+mod person;
 
 pub use key::{IdKind, PersonKey};
+pub use person::{Person, Seen};
 
 use crate::click::{Click, ClickId, Policy};
 use crate::clock::{Clock, Time};

@@ -2,7 +2,7 @@
 
 use super::{Delivery, DeliveryId, OnceKey, Outbox, endpoint_name, is_ordered, params_text, urgency};
 use crate::destination::kept::Mapped;
-use crate::store::{Change, CommitError, Effect, MappedRow, Touched};
+use crate::store::{Change, CommitError, Effect, MappedRow, OwnedRow, PersonKey, ReadError, Touched};
 
 /// What a person wants done with a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,24 @@ impl Outbox {
         });
         let effects = self.store.commit(changes.collect()).await?;
         self.wake();
+        Ok(effects.iter().map(touched).collect())
+    }
+
+    /// The deliveries that carry one of these people's ids.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn of(&self, people: &[PersonKey]) -> Result<Vec<OwnedRow>, ReadError> {
+        self.store.deliveries_of(people.iter().map(|person| person.0).collect()).await
+    }
+
+    /// Leaves nothing of these deliveries but what keeps their orders from being paid twice; answers in the same order.
+    /// One that is being sent stays.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; all are as before.
+    pub async fn erase(&self, ids: &[DeliveryId]) -> Result<Vec<Touched>, CommitError> {
+        let effects = self.store.commit(ids.iter().map(|id| Change::Erase { id: *id }).collect()).await?;
         Ok(effects.iter().map(touched).collect())
     }
 

@@ -43,6 +43,15 @@ impl Outbox {
         self.late.len()
     }
 
+    /// Drops those that are somebody's; how many there were.
+    pub fn forget_late(&self, is_theirs: impl Fn(&NewDelivery) -> bool) -> usize {
+        let mut late = self.late.lock();
+        let before: usize = late.iter().map(Vec::len).sum();
+        late.iter_mut().for_each(|batch| batch.retain(|delivery| !is_theirs(delivery)));
+        late.retain(|batch| !batch.is_empty());
+        before - late.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// Appends what the store did not take in time, as soon as it takes it, until `stop` is cancelled; then once more.
     /// Those that it still does not take are lost, and said so.
     pub async fn catch_up(self, stop: CancellationToken) {

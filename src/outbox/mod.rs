@@ -211,7 +211,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Delivery>, ReadError> {
-        Ok(self.store.deliveries(filter).await?.into_iter().filter_map(readable).collect())
+        Ok(self.store.deliveries(filter).await?.into_iter().map(shown).collect())
     }
 
     /// How many deliveries a filter lets through, and the youngest of them.
@@ -227,7 +227,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub async fn show(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
-        Ok(self.store.delivery(id).await?.and_then(readable))
+        Ok(self.store.delivery(id).await?.map(shown))
     }
 
     /// Until there is news since the last call: an append, a retry, or [`Outbox::wake`].
@@ -304,15 +304,30 @@ fn draft(new: NewDelivery) -> DraftRow {
 
 /// `None`, with a word in the log, for a row that this version did not write.
 fn readable(row: DeliveryRow) -> Option<Delivery> {
-    let id = row.id;
-    let draft = row.draft;
-    let endpoint =
-        [Endpoint::Conversions, Endpoint::PageLoad].into_iter().find(|e| endpoint_name(*e) == draft.endpoint);
-    let params = serde_json::from_str::<Vec<(String, String)>>(&draft.params);
-    let (Some(endpoint), Ok(params)) = (endpoint, params) else {
-        tracing::error!(delivery = %id, "a delivery on record cannot be read");
+    let (Some(endpoint), Some(params)) = (endpoint_of(&row), params_of(&row)) else {
+        tracing::error!(delivery = %row.id, "a delivery on record cannot be read");
         return None;
     };
+    Some(delivery(row, endpoint, params))
+}
+
+/// For people: whatever there is. What has lost its endpoint may be a conversion.
+fn shown(row: DeliveryRow) -> Delivery {
+    let endpoint = endpoint_of(&row).unwrap_or(Endpoint::Conversions);
+    let params = params_of(&row).unwrap_or_default();
+    delivery(row, endpoint, params)
+}
+
+fn endpoint_of(row: &DeliveryRow) -> Option<Endpoint> {
+    [Endpoint::Conversions, Endpoint::PageLoad].into_iter().find(|e| endpoint_name(*e) == row.draft.endpoint)
+}
+
+fn params_of(row: &DeliveryRow) -> Option<Vec<(String, String)>> {
+    serde_json::from_str(&row.draft.params).ok()
+}
+
+fn delivery(row: DeliveryRow, endpoint: Endpoint, params: Vec<(String, String)>) -> Delivery {
+    let draft = row.draft;
     let request = NewDelivery {
         program: draft.program,
         endpoint,
@@ -329,8 +344,8 @@ fn readable(row: DeliveryRow) -> Option<Delivery> {
         arrival: draft.arrival,
         call: draft.call,
     };
-    Some(Delivery {
-        id,
+    Delivery {
+        id: row.id,
         request,
         state: row.state,
         attempts: row.attempts,
@@ -340,7 +355,7 @@ fn readable(row: DeliveryRow) -> Option<Delivery> {
         reason: row.reason,
         last_error: row.last_error,
         receipt: row.receipt,
-    })
+    }
 }
 
 fn bounded(mut text: String) -> String {

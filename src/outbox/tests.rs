@@ -266,6 +266,13 @@ async fn what_the_disk_has_changed_is_set_aside_and_the_rest_goes_out() {
     assert_eq!(lease(&outbox, 9).await.into_iter().map(|(order, _)| order).collect::<Vec<_>>(), ["o4"]);
     let dead: u64 = outbox.depth().await.unwrap().iter().filter(|d| d.state == State::Dead).map(|d| d.count).sum();
     assert_eq!(dead, 4);
+    // What is left of them is shown, with the reason.
+    let shown = outbox.list(Filter { states: vec![State::Dead], ..Filter::default() }).await.unwrap();
+    let told = shown.iter().map(|d| (d.request.order_id.as_deref().unwrap(), d.reason.as_deref().unwrap()));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [("o5", "unreadable"), ("o3", "damaged"), ("o2", "damaged"), ("o1", "damaged")]
+    );
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub mod referrer;
 pub mod scan;
 pub mod splice;
 pub mod twin;
+pub mod without;
 
 pub use call::Names;
 pub use config::{Config, Source};

@@ -23,6 +23,11 @@ impl Edit {
         Self { at: Span { start: front, end: front }, text: text.into(), member_of: Some(object) }
     }
 
+    /// Takes a place out.
+    pub fn cut(at: Span) -> Self {
+        Self { at, text: String::new(), member_of: None }
+    }
+
     /// By how many bytes the text grows at the most.
     pub fn growth(&self) -> usize {
         self.text.len() + 1

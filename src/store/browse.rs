@@ -1,9 +1,9 @@
 //! Reading deliveries: for the worker's alarm clock, for metrics, and for people.
 
-use super::deliveries::{COLUMNS, is_damage, next_due, read_row, read_state};
-use super::{Cap, DeliveryFilter, DeliveryId, DeliveryRow, Depth, ReadError, Store};
+use super::deliveries::{COLUMNS, is_damage, next_due, read_rest, read_row, read_state};
+use super::{Cap, DeliveryFilter, DeliveryId, DeliveryRow, Depth, Hash, OwnedRow, ReadError, Store};
 use crate::clock::Time;
-use rusqlite::{Connection, OptionalExtension, Statement, ToSql};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql};
 
 impl Store {
     /// When the next delivery is due, or the next lease ends, in lanes that are not capped at nothing.
@@ -40,25 +40,44 @@ impl Store {
         self.readers()?.read(read).await
     }
 
-    /// One delivery.
+    /// One delivery; of one that is damaged what can be read.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, ReadError> {
         let read = move |c: &Connection| {
             c.prepare_cached(&format!("SELECT {COLUMNS} FROM delivery WHERE id = ?1"))?
-                .query_row([id.0], read_row)
+                .query_row([id.0], read_for_people)
                 .optional()
         };
         self.readers()?.read(read).await
     }
 
-    /// The deliveries that a filter lets through, the youngest first.
+    /// The deliveries that a filter lets through, the youngest first; of those that are damaged what can be read.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryRow>, ReadError> {
         self.readers()?.read(move |c: &Connection| list(c, &filter)).await
+    }
+
+    /// The deliveries that carry one of these people's ids, those that cannot be read in full included.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn deliveries_of(&self, people: Vec<Hash>) -> Result<Vec<OwnedRow>, ReadError> {
+        let read = move |c: &Connection| {
+            let sql = "SELECT id, anonymous, user, click_id FROM delivery WHERE anonymous = ?1 OR user = ?1";
+            let mut statement = c.prepare_cached(sql)?;
+            let mut rows: Vec<OwnedRow> = Vec::new();
+            for person in &people {
+                rows.extend(statement.query_map([person], read_owned)?.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            rows.sort_by_key(|row| row.id);
+            rows.dedup();
+            Ok(rows)
+        };
+        self.readers()?.read(read).await
     }
 
     /// How many deliveries a filter lets through, and the youngest of them; the filter's limit does not count.
@@ -68,6 +87,16 @@ impl Store {
     pub async fn count_deliveries(&self, filter: DeliveryFilter) -> Result<(u64, Option<DeliveryId>), ReadError> {
         self.readers()?.read(move |c: &Connection| count(c, &filter)).await
     }
+}
+
+fn read_owned(row: &Row<'_>) -> rusqlite::Result<OwnedRow> {
+    Ok(OwnedRow {
+        id: DeliveryId(row.get(0)?),
+        anonymous: row.get(1)?,
+        user: row.get(2)?,
+        // What the disk has changed is no click.
+        click_id: row.get(3).unwrap_or_default(),
+    })
 }
 
 /// The conditions of a filter, with the parameters that [`bound`] gives them. Only those that are set are spelled out, so
@@ -128,9 +157,11 @@ fn list(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<Deliver
     let sql = format!("SELECT {COLUMNS} FROM delivery WHERE {conditions} ORDER BY id DESC LIMIT {limit}");
     let mut statement = c.prepare_cached(&sql)?;
     bound(&mut statement, filter)?;
-    let rows = statement.raw_query().mapped(read_row);
-    // What the disk has changed cannot be shown; it is set aside when its turn comes.
-    rows.filter(|row| !row.as_ref().is_err_and(is_damage)).collect()
+    statement.raw_query().mapped(read_for_people).collect()
+}
+
+fn read_for_people(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
+    read_row(row).or_else(|error| if is_damage(&error) { Ok(read_rest(row, &error)) } else { Err(error) })
 }
 
 fn count(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<(u64, Option<DeliveryId>)> {

@@ -11,6 +11,7 @@
 //! * Two processes never have one store folder open.
 
 mod browse;
+mod compact;
 pub mod config;
 mod damage;
 mod deliveries;
@@ -31,7 +32,7 @@ pub use open::OpenError;
 pub use reader::ReadError;
 pub use rows::{
     Cap, Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, ForwardRow, Hash, Keep,
-    Lane, LinkRow, MappedRow, NewForward, OnceRow, PersonKey, PersonRow, State, Touched,
+    Lane, LinkRow, MappedRow, NewForward, OnceRow, OwnedRow, PersonKey, PersonRow, State, Touched,
 };
 
 use crate::clock::Clock;
@@ -43,7 +44,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use writer::{Batch, Message, Rules, Writer};
+use writer::{Batch, Message, Rules, Scrub, Writer};
 
 /// How many batches may wait for the writer. At 10 ms for a commit of 512 batches this is a tenth of a second of work;
 /// behind a disk that is slower than that, waiting longer only turns callers' time-outs into memory.
@@ -51,6 +52,9 @@ const WAITING_BATCHES_MAX: usize = 4096;
 
 /// How long the start of a program waits for its store: a sound one of a million deliveries is open by then.
 const START_WAIT: Duration = Duration::from_secs(2);
+/// How often a log that is read is tried, and how long between: reads for people take seconds at the most.
+const SCRUBS_MAX: u32 = 50;
+const SCRUB_PAUSE: Duration = Duration::from_millis(200);
 
 /// The store; clones share it.
 #[derive(Clone)]
@@ -132,6 +136,7 @@ impl Store {
             watch: self.watch.clone(),
             clock,
             rules: Rules::of(config),
+            compacts: false,
         };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
@@ -165,12 +170,39 @@ impl Store {
         }
     }
 
+    /// Leaves nothing of what was deleted in any file of the store: a database of at most `rewrite_max` bytes is written
+    /// anew, and the write-ahead log is emptied into it. Whether it was written anew: else what SQLite moved about before
+    /// it was deleted may still stand in unused places of the file. Commits wait until it is done; a log that is
+    /// read meanwhile is tried again.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; [`CommitError::Busy`] when the log is read all the time.
+    pub async fn scrub(&self, mut rewrite_max: u64) -> Result<bool, CommitError> {
+        let mut rewritten = false;
+        for _ in 0..SCRUBS_MAX {
+            let (reply, answer) = oneshot::channel();
+            self.tell(Message::Scrub(Scrub { rewrite_max, reply }))?;
+            let scrubbed = answer.await.unwrap_or(Err(CommitError::Closed))?;
+            rewritten |= scrubbed.rewritten;
+            if scrubbed.log_is_empty {
+                return Ok(rewritten);
+            }
+            rewrite_max = 0;
+            tokio::time::sleep(SCRUB_PAUSE).await;
+        }
+        Err(CommitError::Busy)
+    }
+
     fn send(&self, batch: Batch) -> Result<(), CommitError> {
+        self.tell(Message::Batch(batch))
+    }
+
+    fn tell(&self, message: Message) -> Result<(), CommitError> {
         let Some(open) = self.open.get() else {
             self.watch.lost();
             return Err(CommitError::Unavailable(self.watch.reason()));
         };
-        open.inbox.try_send(Message::Batch(batch)).map_err(|error| {
+        open.inbox.try_send(message).map_err(|error| {
             self.watch.lost();
             match error {
                 TrySendError::Full(_) => CommitError::Busy,
@@ -210,6 +242,15 @@ impl Store {
     /// The store's folder; `None` when it could not be opened.
     pub fn folder(&self) -> Option<&Path> {
         self.open.get().map(|open| open.folder.as_path())
+    }
+
+    /// The names of the files of a damaged store that were set aside in the store folder: what they hold is not looked at.
+    pub fn set_aside(&self) -> Vec<String> {
+        let files = self.folder().and_then(|folder| std::fs::read_dir(folder).ok());
+        let names = files.into_iter().flatten().filter_map(|file| file.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| salvage::is_set_aside(name)).collect();
+        names.sort();
+        names
     }
 
     /// Writes what is waiting, closes the database and releases the lock. Later commits fail with

@@ -2,7 +2,7 @@
 
 use super::log::Log;
 use super::schema::Fault;
-use super::{damage, salvage, schema};
+use super::{compact, damage, salvage, schema};
 use crate::clock::Clock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -30,7 +30,7 @@ const CACHE_KIB: i64 = 16 * 1024;
 /// More than the writer has different statements: none is parsed twice.
 const STATEMENTS_KEPT: usize = 128;
 /// How long to wait for a stranger (an operator's `sqlite3`) that holds the database.
-const BUSY_WAIT: Duration = Duration::from_secs(2);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 /// Why the store could not be opened. Nothing was changed.
 #[derive(Debug, Error)]
@@ -136,6 +136,7 @@ fn connect(database: &Path, clock: &Clock) -> Result<Connection, Fault> {
     if log.is_broken {
         salvage::keep_log(database, clock.now())?;
     }
+    compact::prepare(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // After a burst the log shrinks again.
@@ -149,6 +150,7 @@ fn connect(database: &Path, clock: &Clock) -> Result<Connection, Fault> {
     damage::look(&connection, database, &log)?;
     damage::forget(database)?;
     schema::migrate(&mut connection)?;
+    compact::enable(&connection)?;
     if log.is_broken {
         salvage::skip_numbers(&connection, clock.now())?;
     }

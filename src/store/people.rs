@@ -65,6 +65,11 @@ pub(super) fn forget(c: &Connection, person: &Hash) -> rusqlite::Result<Effect> 
     Ok(Effect::Written)
 }
 
+pub(super) fn unsee(c: &Connection, click: &ClickId) -> rusqlite::Result<Effect> {
+    c.prepare_cached("DELETE FROM sighting WHERE click = ?1")?.execute([click.as_str()])?;
+    Ok(Effect::Written)
+}
+
 /// Removes at most `limit` rows of each table that have ended; whether there may be more.
 pub(super) fn sweep(c: &Connection, now: Time, limit: u32) -> rusqlite::Result<bool> {
     let mut more = false;
@@ -99,6 +104,21 @@ impl Store {
     /// When the store cannot be read.
     pub async fn people(&self, people: Vec<Hash>, others_max: u32, now: Time) -> Result<Vec<PersonRow>, ReadError> {
         let read = move |c: &Connection| people.iter().map(|person| read_person(c, person, others_max, now)).collect();
+        self.readers()?.read(read).await
+    }
+
+    /// Which of these clicks are linked to anybody but these people. It looks through all links.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn clicks_of_others(&self, clicks: &[ClickId], people: &[Hash]) -> Result<Vec<String>, ReadError> {
+        let clicks = serde_json::json!(clicks.iter().map(ClickId::as_str).collect::<Vec<_>>()).to_string();
+        let people = serde_json::json!(people.iter().map(hex::encode_upper).collect::<Vec<_>>()).to_string();
+        let read = move |c: &Connection| {
+            let sql = "SELECT DISTINCT click FROM link WHERE click IN (SELECT value FROM json_each(?1))
+                AND hex(person) NOT IN (SELECT value FROM json_each(?2))";
+            c.prepare_cached(sql)?.query_map([clicks, people], |row| row.get(0))?.collect()
+        };
         self.readers()?.read(read).await
     }
 }

@@ -112,6 +112,16 @@ pub enum Change {
         /// Which.
         id: DeliveryId,
     },
+    /// Nothing of a delivery stays, but for the once keys of one that is no dead letter.
+    Erase {
+        /// Which.
+        id: DeliveryId,
+    },
+    /// A click's sighting goes.
+    Unsee {
+        /// The click.
+        click: ClickId,
+    },
     /// A request that its target missed is kept, until it can be sent on.
     Keep(Box<NewForward>),
     /// A kept request was taken by its target.
@@ -365,6 +375,19 @@ pub struct DeliveryRow {
     pub last_error: Option<String>,
     /// What the destination answered with.
     pub receipt: Option<String>,
+}
+
+/// A delivery of somebody's, in as much as it takes to tell whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedRow {
+    /// Its number.
+    pub id: DeliveryId,
+    /// See [`DraftRow::anonymous`].
+    pub anonymous: Option<Hash>,
+    /// See [`DraftRow::user`].
+    pub user: Option<Hash>,
+    /// The click.
+    pub click_id: Option<String>,
 }
 
 /// Which deliveries to list: those that meet all that is set, the youngest first.

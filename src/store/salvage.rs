@@ -4,6 +4,7 @@
 //! `selvedge.db.salvaged`; then the damaged files are renamed, and the new one takes their place. A process that dies on
 //! the way begins again, or goes on with the renaming.
 
+use super::compact;
 use super::damage::{self, is_damage};
 use super::open::private;
 use super::schema::{self, Fault};
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// What is made anew: `tally` by triggers, `probe` by probing.
 const NOT_COPIED: [&str; 2] = ["tally", "probe"];
+/// What the names of files that are set aside have in their middle.
+const SET_ASIDE: &str = ".damaged-";
 /// A database has at least one page of this size.
 const PAGE: u64 = 4096;
 
@@ -59,7 +62,7 @@ pub(super) fn finish(database: &Path, now: Time) -> io::Result<Option<PathBuf>> 
     if !complete.exists() {
         return Ok(None);
     }
-    let names = (now.seconds()..).map(|second| beside(database, &format!(".damaged-{second}")));
+    let names = (now.seconds()..).map(|second| beside(database, &format!("{SET_ASIDE}{second}")));
     let aside = names.into_iter().find(|name| !name.exists()).unwrap_or_default();
     for end in ["-wal", ""] {
         if beside(database, end).exists() {
@@ -75,7 +78,7 @@ pub(super) fn finish(database: &Path, now: Time) -> io::Result<Option<PathBuf>> 
 
 /// Keeps a copy of a log from which transactions are lost, for those who want to look.
 pub(super) fn keep_log(database: &Path, now: Time) -> io::Result<()> {
-    let aside = beside(database, &format!(".damaged-{}-wal", now.seconds()));
+    let aside = beside(database, &format!("{SET_ASIDE}{}-wal", now.seconds()));
     tracing::error!(
         aside = %aside.display(),
         "the store's log is damaged: what was written last is lost; a copy of the log was set aside"
@@ -95,6 +98,11 @@ pub(super) fn skip_numbers(c: &Connection, now: Time) -> rusqlite::Result<()> {
         c.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)", params![name, used])?;
     }
     Ok(())
+}
+
+/// Whether a file of the store folder is a damaged one that was set aside.
+pub(super) fn is_set_aside(name: &str) -> bool {
+    name.contains(SET_ASIDE)
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {
@@ -120,6 +128,7 @@ fn rescue(database: &Path, fresh: &Path, now: Time) -> Result<Count, Fault> {
     remove(fresh)?;
     private(fresh)?;
     let mut new = Connection::open(fresh)?;
+    compact::prepare(&new)?;
     // It counts only when it is complete, and is synced then.
     new.pragma_update(None, "journal_mode", "OFF")?;
     new.pragma_update(None, "synchronous", "OFF")?;

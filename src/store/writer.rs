@@ -2,7 +2,8 @@
 
 use super::deliveries::{Kept, Room};
 use super::health::Watch;
-use super::{Change, CommitError, Config, Effect, damage, deliveries, forwards, people};
+use super::open::BUSY_WAIT;
+use super::{Change, CommitError, Config, Effect, compact, damage, deliveries, forwards, people};
 use crate::clock::{Clock, Time};
 use rusqlite::{Connection, ErrorCode};
 use std::fs::File;
@@ -16,8 +17,8 @@ use tokio::sync::oneshot;
 const BATCHES_PER_COMMIT_MAX: usize = 512;
 /// The most changes in one transaction, for the same reason: a call of 2,500 events is one batch.
 const CHANGES_PER_COMMIT_MAX: usize = 10_000;
-/// How often rows that have had their time are swept.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked for what has had its time, and for room to give back.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// How many rows of a table one sweep removes at most: a few milliseconds, that commits have to wait. A full slice is
 /// followed by another after the next commit, or at once when nobody waits.
 const SWEEP_ROWS: u32 = 500;
@@ -37,6 +38,26 @@ pub(super) struct Batch {
 /// What the writer is told.
 pub(super) enum Message {
     Batch(Batch),
+    Scrub(Scrub),
+    Stop,
+}
+
+/// See [`super::Store::scrub`].
+pub(super) struct Scrub {
+    pub(super) rewrite_max: u64,
+    pub(super) reply: oneshot::Sender<Result<Scrubbed, CommitError>>,
+}
+
+/// What became of it.
+pub(super) struct Scrubbed {
+    pub(super) rewritten: bool,
+    /// `false` when a read stood in the way.
+    pub(super) log_is_empty: bool,
+}
+
+/// What ends a gathering.
+enum Behind {
+    Scrub(Scrub),
     Stop,
 }
 
@@ -49,6 +70,8 @@ pub(super) struct Writer {
     pub(super) watch: Arc<Watch>,
     pub(super) clock: Clock,
     pub(super) rules: Rules,
+    /// Whether the file is being made smaller.
+    pub(super) compacts: bool,
 }
 
 /// What the writer goes by.
@@ -70,31 +93,34 @@ impl Rules {
 impl Writer {
     /// Until it is told to stop, or nobody is left who could tell it anything.
     pub(super) fn run(mut self) {
-        let mut swept = Instant::now();
-        let mut more_to_sweep = false;
+        let mut tidied = Instant::now();
+        let mut more_to_tidy = true;
         loop {
-            let wait = if self.watch.is_failing() { PROBE_EVERY } else { SWEEP_EVERY };
-            match self.inbox.recv_timeout(if more_to_sweep { Duration::ZERO } else { wait }) {
+            let wait = if self.watch.is_failing() { PROBE_EVERY } else { TIDY_EVERY };
+            match self.inbox.recv_timeout(if more_to_tidy { Duration::ZERO } else { wait }) {
                 Ok(Message::Batch(first)) => {
-                    let (batches, stop) = self.gather(first);
+                    let (batches, behind) = self.gather(first);
                     self.write(batches);
-                    if stop {
-                        return;
+                    match behind {
+                        Some(Behind::Scrub(scrub)) => self.scrub(scrub),
+                        Some(Behind::Stop) => return,
+                        None => {}
                     }
                 }
+                Ok(Message::Scrub(scrub)) => self.scrub(scrub),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) if self.watch.is_failing() => self.probe(),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if more_to_sweep || swept.elapsed() >= SWEEP_EVERY {
-                more_to_sweep = self.sweep();
-                swept = Instant::now();
+            if more_to_tidy || tidied.elapsed() >= TIDY_EVERY {
+                more_to_tidy = self.tidy();
+                tidied = Instant::now();
             }
         }
     }
 
-    /// Everything that waits now, within the limits of one transaction; and whether a stop came behind it.
-    fn gather(&self, first: Batch) -> (Vec<Batch>, bool) {
+    /// Everything that waits now, within the limits of one transaction; and what came behind it.
+    fn gather(&self, first: Batch) -> (Vec<Batch>, Option<Behind>) {
         let mut changes = first.changes.len();
         let mut batches = vec![first];
         while batches.len() < BATCHES_PER_COMMIT_MAX && changes < CHANGES_PER_COMMIT_MAX {
@@ -103,11 +129,12 @@ impl Writer {
                     changes += batch.changes.len();
                     batches.push(batch);
                 }
-                Ok(Message::Stop) => return (batches, true),
+                Ok(Message::Scrub(scrub)) => return (batches, Some(Behind::Scrub(scrub))),
+                Ok(Message::Stop) => return (batches, Some(Behind::Stop)),
                 Err(_) => break,
             }
         }
-        (batches, false)
+        (batches, None)
     }
 
     fn write(&mut self, mut batches: Vec<Batch>) {
@@ -153,6 +180,13 @@ impl Writer {
         }
     }
 
+    fn scrub(&self, Scrub { rewrite_max, reply }: Scrub) {
+        let scrubbed = scrub(&self.connection, rewrite_max).map_err(|error| CommitError::Failed(error.to_string()));
+        if reply.send(scrubbed).is_err() {
+            tracing::debug!("the store was scrubbed although nobody waits for it any more");
+        }
+    }
+
     /// One small row, to learn whether the disk takes it.
     fn probe(&self) {
         let at = self.clock.now().millis();
@@ -171,11 +205,19 @@ impl Writer {
         }
     }
 
-    /// Removes a slice of what has had its time; whether there is more.
-    fn sweep(&self) -> bool {
-        let now = self.clock.now();
-        sweep(&self.connection, self.rules.kept, now).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the store could not be swept");
+    /// Removes a slice of what has had its time, and gives back a slice of what is free; whether there is more to do.
+    /// Nothing of it is urgent: a store that fails is let alone.
+    fn tidy(&mut self) -> bool {
+        if self.watch.is_failing() {
+            return false;
+        }
+        let swept = sweep(&self.connection, self.rules.kept, self.clock.now());
+        let tidied = swept.and_then(|more| {
+            self.compacts = (self.compacts || compact::is_due(&self.connection)?) && compact::slice(&self.connection)?;
+            Ok(more || self.compacts)
+        });
+        tidied.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the store could not be tidied up");
             if is_storage(&error) {
                 self.trouble(&error);
             }
@@ -183,6 +225,19 @@ impl Writer {
             false
         })
     }
+}
+
+fn scrub(connection: &Connection, rewrite_max: u64) -> rusqlite::Result<Scrubbed> {
+    // What is deleted is overwritten with zeros, but not the copies that are left where pages were rebalanced.
+    let rewritten = deliveries::size(connection)? <= rewrite_max;
+    if rewritten {
+        compact::rewrite(connection)?;
+    }
+    // Commits wait behind this: who reads is not waited for.
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    connection.busy_timeout(BUSY_WAIT)?;
+    Ok(Scrubbed { rewritten, log_is_empty: busy? == 0 })
 }
 
 fn sweep(connection: &Connection, kept: Kept, now: Time) -> rusqlite::Result<bool> {
@@ -269,6 +324,8 @@ fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rus
         Change::Retry { id } => deliveries::retry(connection, *id, now),
         Change::Remap { id, mapped } => deliveries::remap(connection, *id, mapped, now),
         Change::Drop { id } => deliveries::give_up(connection, *id, now),
+        Change::Erase { id } => deliveries::erase(connection, *id, now),
+        Change::Unsee { click } => people::unsee(connection, click),
         Change::Keep(new) => forwards::keep(connection, new, room.is_large(connection)?),
         Change::Taken { id } => forwards::taken(connection, *id),
         Change::Forward { id, behind } => forwards::again(connection, *id, *behind),

@@ -3,6 +3,7 @@
 
 mod deliveries;
 mod node;
+mod person;
 
 use node::{Node, both, selvedge, tell};
 

@@ -77,7 +77,12 @@ impl Node {
         Mapping { impact: config.impact, sources: Sources::new(&config.segment.sources) }
     }
 
-    fn admin(&self) -> Admin {
+    /// The envelopes that Segment missed.
+    pub(crate) fn forwards(&self) -> Forwards {
+        Forwards::new(self.store.clone(), None)
+    }
+
+    pub(crate) fn admin(&self) -> Admin {
         Admin {
             listen: self.listener.local_addr().unwrap(),
             token: Some(Secret::new(self.store.token().unwrap())),
@@ -86,7 +91,7 @@ impl Node {
             store: self.store.clone(),
             outbox: self.outbox.clone(),
             links: self.links.clone(),
-            forwards: Forwards::new(self.store.clone(), None),
+            forwards: self.forwards(),
             mapping: Arc::new(self.mapping()),
             pacing: Arc::default(),
             draining: CancellationToken::new(),

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(crate) const ACKNOWLEDGED: &str = "acknowledged";
 /// Enough for several checkpoints of the write-ahead log.
 const ROUNDS: usize = 60;
+/// Deliveries of 50 kB that are erased again: 2 MB.
+const LARGE: usize = 40;
 /// Batches that wait for one commit.
 const TOGETHER: usize = 6;
 
@@ -23,10 +25,28 @@ pub(crate) async fn work(folder: &Path, run: &str) -> Store {
     let said = File::options().create(true).append(true).open(folder.join(ACKNOWLEDGED)).unwrap();
     let first = open(folder);
     Work { outbox: Outbox::new(first.clone(), Clock::System), said: &said }.rounds(&format!("{run}a")).await;
+    shrink(&first, folder).await;
+    Work { outbox: Outbox::new(first.clone(), Clock::System), said: &said }.round(&format!("{run}s")).await;
+    first.scrub(u64::MAX).await.unwrap();
     first.close().await;
     let second = open(folder);
     Work { outbox: Outbox::new(second.clone(), Clock::System), said: &said }.rounds(&format!("{run}b")).await;
     second
+}
+
+/// Erases most of the store, and waits until its file has become smaller; nothing of this is acknowledged.
+async fn shrink(store: &Store, folder: &Path) {
+    let outbox = Outbox::new(store.clone(), Clock::System);
+    let large = |i| NewDelivery { call: Some("y".repeat(50_000)), once: vec![], ..delivery(&format!("large-{i}")) };
+    let appended = outbox.append((0..LARGE).map(large).collect(), vec![]).await.unwrap();
+    let is_new = |appended| if let Appended::New(id) = appended { Some(id) } else { None };
+    outbox.erase(&appended.into_iter().filter_map(is_new).collect::<Vec<_>>()).await.unwrap();
+    let bytes = || std::fs::metadata(folder.join("selvedge.db")).unwrap().len();
+    let (most, patience) = (bytes(), std::time::Instant::now() + Duration::from_secs(20));
+    while bytes() >= most {
+        assert!(std::time::Instant::now() < patience, "the file does not shrink");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 fn open(folder: &Path) -> Store {

@@ -29,6 +29,9 @@ fn expected(command: &str) -> Option<String> {
         "selvedge explain --config selvedge.toml events.ndjson" => "A-1  ← properties.order_id\n".to_owned(),
         "selvedge deliveries list" => "1   delivered  us       conversions  Order Completed  A-1    linked".to_owned(),
         "selvedge deliveries show 1" => format!("  ClickId = {}\n", click()),
+        "selvedge person show --user-id customer-1001" => {
+            "1  delivered  us  conversions  Order Completed  A-1\n".to_owned()
+        }
         "selvedge links get user customer-1001" => format!("a call with only this id gets  {} of ", click()),
         _ => return None,
     };
@@ -139,7 +142,8 @@ fn actions_that_are_named_beside_a_command_are_its_actions() {
     let help = |command| String::from_utf8(selvedge(&[command, "--help"], Path::new("/")).stdout).unwrap();
     let bullet = readme.between("* **Deliveries**:", "They go through a running node");
     let (deliveries, links) = bullet.split_once("**Links**").unwrap();
-    for (command, named) in [("deliveries", deliveries), ("links", links)] {
+    let person = readme.between("* **A person's data**:", "removes");
+    for (command, named) in [("deliveries", deliveries), ("links", links), ("person", person)] {
         for action in spans(named).into_iter().map(|span| span.split(' ').nth(2).unwrap_or(span)) {
             assert!(help(command).contains(&format!("\n  {action} ")), "{command} {action}");
         }

@@ -152,13 +152,13 @@ impl Forwards {
         Ok(Backlog { waiting, dead, oldest })
     }
 
-    /// Those that hold a call of one of these people, given up or not.
+    /// Those that hold a call of one of these people, given up or not: their numbers, and the requests that can be read.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn of(&self, people: &[PersonKey]) -> Result<Vec<Waiting>, ReadError> {
+    pub async fn of(&self, people: &[PersonKey]) -> Result<Vec<(i64, Option<Missed>)>, ReadError> {
         let rows = self.store.forwards_of(people.iter().map(|person| person.0).collect()).await?;
-        Ok(rows.iter().filter_map(|row| self.readable(row)).collect())
+        Ok(rows.iter().map(|row| (row.id, self.readable(row).map(|waiting| waiting.missed))).collect())
     }
 
     /// Puts another request, from which these people are gone, in the place of one.

@@ -76,7 +76,7 @@ async fn people_are_found_and_leave() {
     assert_eq!(forwards.of(&[one, other]).await.unwrap().len(), 1);
     forwards.rewrite(1, missed("other"), &[one]).await.unwrap();
     assert!(forwards.of(&[one]).await.unwrap().is_empty());
-    assert_eq!(forwards.of(&[other]).await.unwrap()[0].missed.body, "other");
+    assert_eq!(forwards.of(&[other]).await.unwrap()[0].1.as_ref().unwrap().body, "other");
 }
 
 #[tokio::test]

@@ -18,10 +18,7 @@ pub(in crate::store) struct Room {
 impl Room {
     /// Whether the database is as large as it may get.
     pub(in crate::store) fn is_large(self, c: &Connection) -> rusqlite::Result<bool> {
-        let sql = "SELECT (page_count - freelist_count) * page_size
-            FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
-        let bytes: i64 = c.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        Ok(bytes.unsigned_abs() >= self.size_max)
+        Ok(size(c)? >= self.size_max)
     }
 
     fn is_full(self, c: &Connection) -> rusqlite::Result<bool> {
@@ -29,6 +26,14 @@ impl Room {
         let waiting: i64 = c.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
         Ok(waiting.unsigned_abs() >= self.waiting_max || self.is_large(c)?)
     }
+}
+
+/// How large the database is without its free pages, in bytes.
+pub(in crate::store) fn size(c: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT (page_count - freelist_count) * page_size
+        FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    let bytes: i64 = c.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(bytes.unsigned_abs())
 }
 
 pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now: Time) -> rusqlite::Result<Effect> {

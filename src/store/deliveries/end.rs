@@ -70,6 +70,26 @@ pub(in crate::store) fn give_up(c: &Connection, id: DeliveryId, now: Time) -> ru
     ended(c, id, changed, now)
 }
 
+/// Nothing of it stays; the once keys of a dead letter go with it, those of others outlive it.
+pub(in crate::store) fn erase(c: &Connection, id: DeliveryId, now: Time) -> rusqlite::Result<Effect> {
+    match state(c, id)? {
+        None => return Ok(Effect::Touched(Touched::NotFound)),
+        // Its attempt is under way, and would end on nothing.
+        Some(State::Leased) => return Ok(Effect::Touched(Touched::WrongState(State::Leased))),
+        Some(State::Dead) => _ = remove(c, &[id.0])?,
+        Some(State::Waiting) => {
+            give_up(c, id, now)?;
+            forget(c, id)?;
+        }
+        Some(State::Delivered) => forget(c, id)?,
+    }
+    Ok(Effect::Touched(Touched::Done))
+}
+
+fn forget(c: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    c.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([id.0]).map(drop)
+}
+
 pub(super) fn remove(c: &Connection, ids: &[i64]) -> rusqlite::Result<usize> {
     let mut keys = c.prepare_cached("DELETE FROM once WHERE delivery = ?1")?;
     let mut rows = c.prepare_cached("DELETE FROM delivery WHERE id = ?1")?;

@@ -10,8 +10,8 @@ mod remap;
 mod sum;
 mod sweep;
 
-pub(super) use append::{Room, append};
-pub(super) use end::{again, dead, done, give_up, retry};
+pub(super) use append::{Room, append, size};
+pub(super) use end::{again, dead, done, erase, give_up, retry};
 pub(super) use lease::{free_leases, lease, next_due};
 pub(super) use remap::remap;
 pub(super) use sweep::{Kept, sweep};
@@ -74,6 +74,42 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
         last_error: row.get(20)?,
         receipt: row.get(21)?,
     })
+}
+
+/// What is left of a row that does not say what was written, for people: dead, and why.
+pub(super) fn read_rest(row: &Row<'_>, error: &rusqlite::Error) -> DeliveryRow {
+    let text = |column: usize| row.get::<_, String>(column).unwrap_or_default();
+    let maybe = |column: usize| row.get::<_, Option<String>>(column).unwrap_or_default();
+    let time = |column: usize| Time::from_millis(row.get(column).unwrap_or_default());
+    DeliveryRow {
+        id: DeliveryId(row.get(0).unwrap_or_default()),
+        draft: DraftRow {
+            program: text(2),
+            endpoint: text(3),
+            urgency: 0,
+            params: text(5),
+            event: text(6),
+            message_id: maybe(7),
+            order_id: maybe(8),
+            basis: text(9),
+            click_id: maybe(10),
+            unrepeatable: true,
+            once: Vec::new(),
+            anonymous: row.get(12).unwrap_or_default(),
+            user: row.get(13).unwrap_or_default(),
+            arrival: time(14),
+            ordered: false,
+            call: None,
+        },
+        state: read_state(row, 1).unwrap_or(State::Dead),
+        attempts: row.get(15).unwrap_or_default(),
+        due: time(16),
+        created: time(17),
+        ended: row.get::<_, Option<i64>>(18).unwrap_or_default().map(Time::from_millis),
+        reason: Some(DAMAGED.to_owned()),
+        last_error: Some(error.to_string()),
+        receipt: maybe(21),
+    }
 }
 
 pub(super) fn read_state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
