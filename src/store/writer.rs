@@ -213,7 +213,11 @@ impl Writer {
         }
         let swept = sweep(&self.connection, self.rules.kept, self.clock.now());
         let tidied = swept.and_then(|more| {
-            self.compacts = (self.compacts || compact::is_due(&self.connection)?) && compact::slice(&self.connection)?;
+            if !self.compacts && compact::is_due(&self.connection)? {
+                tracing::info!("much of the store's file is free: it is made smaller");
+                self.compacts = true;
+            }
+            self.compacts = self.compacts && compact::slice(&self.connection)?;
             Ok(more || self.compacts)
         });
         tidied.unwrap_or_else(|error| {

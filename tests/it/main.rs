@@ -23,6 +23,7 @@ mod framing;
 mod journey;
 mod kills;
 mod operations;
+mod outage;
 mod paths;
 mod pixel;
 mod sdk;

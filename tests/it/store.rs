@@ -92,6 +92,25 @@ async fn a_file_where_the_folder_should_be() {
 }
 
 #[tokio::test]
+async fn who_asks_for_it_has_sdks_come_back_until_the_store_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    std::fs::write(&path, "no folder").unwrap();
+    let mut stage = Stage::set_with(|edge| edge.store(&path).storing(r#"on_store_failure = "refuse""#)).await;
+    let refused = stage.call("/cdp/v1/t", "", order("o1").to_string()).await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.field("retry-after").is_some(), "{refused:?}");
+    assert_eq!(stage.segment.seen().len(), 0, "the SDK will bring it again");
+    // What has nothing to record is nobody's trouble.
+    let page = json!({"type": "identify", "userId": "customer-1"});
+    assert_eq!(stage.post("/cdp/v1/i", "", page.to_string()).await, 200);
+    assert_eq!(stage.edge.get("/", &[]).await.text(), "hello");
+    std::fs::remove_file(&path).unwrap();
+    stage.edge.kill_and_run_again().await;
+    stage.goes_on_with_its_store("o1").await;
+}
+
+#[tokio::test]
 async fn a_folder_that_is_read_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");

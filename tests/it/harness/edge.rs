@@ -34,6 +34,7 @@ pub(crate) struct Starting {
     program: String,
     rest: String,
     store: Option<PathBuf>,
+    storing: String,
     folder: TempDir,
     shim: Option<Shim>,
 }
@@ -54,6 +55,7 @@ impl Edge {
             program: nothing(),
             rest: nothing(),
             store: None,
+            storing: nothing(),
             folder,
             shim: None,
         }
@@ -211,8 +213,17 @@ impl Edge {
 
     /// The most memory it ever held, in bytes.
     pub(crate) fn peak_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it holds now, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
     }
 }
@@ -265,6 +276,12 @@ impl Starting {
         self
     }
 
+    /// Further settings of `[store]`, as lines of TOML.
+    pub(crate) fn storing(mut self, lines: &str) -> Self {
+        writeln!(self.storing, "{lines}").unwrap();
+        self
+    }
+
     /// Further sections, as lines of TOML.
     pub(crate) fn with(mut self, sections: &str) -> Self {
         writeln!(self.rest, "{sections}").unwrap();
@@ -292,7 +309,7 @@ impl Starting {
     pub(crate) async fn run(self) -> Edge {
         let folder = self.folder;
         let store = self.store.unwrap_or_else(|| folder.path().join("data").canonicalize().unwrap());
-        let store = format!("[store]\npath = \"{}\"\n", store.display());
+        let store = format!("[store]\npath = \"{}\"\n{}", store.display(), self.storing);
         let configuration = [self.listen, self.segment, self.impact, self.program, self.rest, store].concat();
         std::fs::write(folder.path().join("selvedge.toml"), configuration).unwrap();
         Edge { running: launch(folder.path(), self.shim.as_ref()), shim: self.shim, folder }
