@@ -93,7 +93,7 @@ pub fn remap(kept: &str, program: &str, config: &impact::Config, sources: &Sourc
         write_key: kept.write_key.as_deref(),
         sources,
     };
-    let request = program.map(&subject).map_err(CannotRemap::Skipped)?;
+    let request = program.map_again(&subject).map_err(CannotRemap::Skipped)?;
     Ok(Mapped { request, write_key: kept.write_key })
 }
 
