@@ -250,11 +250,13 @@ impl<'t> Parser<'t> {
             }
             _ => self.refuse("this does not belong to what stands before it"),
         };
-        match self.next.token {
-            Token::Word(word) if nearest(word, ["and", "or"].into_iter()).is_some() => {
-                fault.help(format!("did you mean `{}`?", word.to_lowercase()))
-            }
-            Token::Word(_) | Token::Path(_) | Token::Number(_) => {
+        let meant = match self.next.token {
+            Token::Word(word) => nearest(word, ["and", "or"].into_iter()),
+            _ => None,
+        };
+        match (&self.next.token, meant) {
+            (_, Some(word)) => fault.help(format!("did you mean `{word}`?")),
+            (Token::Word(_) | Token::Path(_) | Token::Number(_), None) => {
                 fault.help("a text stands in quotes: 'United States'; expressions are joined with `and` or `or`")
             }
             _ if is_open => fault.help("expected `and`, `or` or `)`"),
