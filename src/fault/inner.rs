@@ -43,7 +43,8 @@ impl<'r> Section<'r> {
 
 /// Where byte `at` of a string stands in what is `written` in the file, quotes included.
 fn place(written: &str, text: &str, at: usize) -> usize {
-    let quotes = ["'''", "\"\"\"", "'", "\""].into_iter().find(|quotes| written.starts_with(quotes)).unwrap_or_default();
+    let quotes =
+        ["'''", "\"\"\"", "'", "\""].into_iter().find(|quotes| written.starts_with(quotes)).unwrap_or_default();
     let has_escapes = quotes.starts_with('"');
     let mut rest = written.get(quotes.len()..).unwrap_or_default();
     if quotes.len() == 3 {
@@ -65,7 +66,9 @@ fn place(written: &str, text: &str, at: usize) -> usize {
 
 /// What is left of `rest` behind backslashes at the ends of lines, which stand for nothing, with the white space after them.
 fn skip(mut rest: &str, has_escapes: bool) -> &str {
-    while let Some(after) = rest.strip_prefix('\\').filter(|after| has_escapes && after.starts_with([' ', '\t', '\r', '\n'])) {
+    while let Some(after) =
+        rest.strip_prefix('\\').filter(|after| has_escapes && after.starts_with([' ', '\t', '\r', '\n']))
+    {
         rest = after.trim_start_matches([' ', '\t', '\r', '\n']);
     }
     rest

@@ -64,7 +64,8 @@ impl Faults {
             return None;
         }
         let (mut shown, mut underline) = (String::new(), String::new());
-        let cut = visible_chars(line).saturating_sub(SHOWN_CHARS_MAX).min(place.column.saturating_sub(SHOWN_CHARS_MAX / 2));
+        let cut =
+            visible_chars(line).saturating_sub(SHOWN_CHARS_MAX).min(place.column.saturating_sub(SHOWN_CHARS_MAX / 2));
         let visible = line.char_indices().filter(|(_, char)| *char != BYTE_ORDER_MARK);
         for (offset, char) in visible.skip(cut).take(SHOWN_CHARS_MAX) {
             let at = place.line_start + offset;

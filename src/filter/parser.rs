@@ -96,10 +96,7 @@ impl<'t> Parser<'t> {
             return self.grouped();
         }
         let left = self.value()?;
-        let sign = match self.next.token {
-            Token::Sign(sign) | Token::Word(sign) => sign,
-            _ => return Ok(left),
-        };
+        let (Token::Sign(sign) | Token::Word(sign)) = self.next.token else { return Ok(left) };
         let Some(comparison) = Comparison::parse(sign) else { return Ok(left) };
         self.advance()?;
         let is_parenthesis = self.next.token == Token::Sign("(");
@@ -208,7 +205,9 @@ impl<'t> Parser<'t> {
     fn deeper(&mut self) -> Result<(), Fault> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(self.refuse(format!("this nests more than {DEPTH_MAX} deep")).help("write it with fewer parentheses"));
+            return Err(self
+                .refuse(format!("this nests more than {DEPTH_MAX} deep"))
+                .help("write it with fewer parentheses"));
         }
         Ok(())
     }

@@ -90,6 +90,8 @@ fn a_faulty_filter_is_refused_with_a_caret() {
     // What is only doubtful is tried.
     let output = selvedge(&["a = Canada"], "{\"a\":\"Canada\"}\n");
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stdout).starts_with("stdin:1: no match\n") && text(&output.stderr).contains("warning: `Canada`"));
+    assert!(
+        text(&output.stdout).starts_with("stdin:1: no match\n") && text(&output.stderr).contains("warning: `Canada`")
+    );
     assert_eq!(selvedge(&["a", "/nonexistent/events"], "").status.code(), Some(2));
 }

@@ -12,7 +12,10 @@ const CASES: u32 = 4_000;
 #[test]
 fn two_evaluators_say_the_same() {
     let taken = Cell::new(0);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(CASES)
+    });
     let tried = runner.run(&(node(), event()), |(node, values)| {
         let (filter, event) = (fql(&node), json(&values));
         let expected = holds(&node, &values);

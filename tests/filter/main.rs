@@ -1,11 +1,6 @@
 //! Filters: the language against the examples of its documentation and against a simple evaluator, its faults, the command,
 //! and programs that choose their calls.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's panic is its report"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test's panic is its report")]
 
 mod command;
 mod differential;

@@ -11,16 +11,16 @@ pub(crate) enum Val {
     /// As JSON writes it.
     Num(&'static str),
     Text(String),
-    List(Vec<Val>),
-    Object(Vec<(&'static str, Val)>),
+    List(Vec<Self>),
+    Object(Vec<(&'static str, Self)>),
 }
 
 /// What is meant by a filter.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
-    Or(Vec<Node>),
-    And(Vec<Node>),
-    Not(Box<Node>),
+    Or(Vec<Self>),
+    And(Vec<Self>),
+    Not(Box<Self>),
     Compare(Term, &'static str, Term),
     Value(Term),
 }
@@ -31,10 +31,10 @@ pub(crate) enum Term {
     /// A number: as FQL writes it and as JSON does.
     Num(&'static str, &'static str),
     Literal(Val),
-    List(Vec<Term>),
+    List(Vec<Self>),
     Field(&'static str),
-    Call(&'static str, Vec<Term>),
-    Match(Box<Term>, Vec<Glob>),
+    Call(&'static str, Vec<Self>),
+    Match(Box<Self>, Vec<Glob>),
 }
 
 /// What is meant by a piece of a pattern.
@@ -125,7 +125,8 @@ fn text_of(value: &Val) -> String {
         Val::Text(text) => Value::from(text.as_str()).to_string(),
         Val::List(items) => format!("[{}]", items.iter().map(text_of).collect::<Vec<_>>().join(",")),
         Val::Object(members) => {
-            let members: Vec<String> = members.iter().map(|(key, value)| format!("\"{key}\":{}", text_of(value))).collect();
+            let members: Vec<String> =
+                members.iter().map(|(key, value)| format!("\"{key}\":{}", text_of(value))).collect();
             format!("{{{}}}", members.join(","))
         }
     }
@@ -137,7 +138,18 @@ fn term() -> impl Strategy<Value = Term> {
         prop::sample::select(WRITTEN.as_slice()).prop_map(|(fql, json)| Term::Num(fql, json)),
         prop::sample::select(FIELDS.as_slice()).prop_map(|(name, _)| Term::Field(name)),
     ];
-    let one = ["length", "lowercase", "uppercase", "snakecase", "kebabcase", "titlecase", "typeof", "bool", "string", "number"];
+    let one = [
+        "length",
+        "lowercase",
+        "uppercase",
+        "snakecase",
+        "kebabcase",
+        "titlecase",
+        "typeof",
+        "bool",
+        "string",
+        "number",
+    ];
     leaf.prop_recursive(3, 12, 3, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Term::List),

@@ -38,7 +38,8 @@ pub fn target(bytes: &[u8]) {
 /// `and`, `or` and `!` are what their parts make of them.
 fn agree(part: &Part) {
     let is_true = |part: &Part| part.value == Value::Bool(true);
-    let starts = |word: &str| part.parts.iter().any(|inner| part.expression.starts_with(&format!("{}{word}", inner.expression)));
+    let starts =
+        |word: &str| part.parts.iter().any(|inner| part.expression.starts_with(&format!("{}{word}", inner.expression)));
     if let [only] = &part.parts[..]
         && part.expression == format!("!({})", only.expression)
     {
