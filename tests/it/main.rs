@@ -25,6 +25,7 @@ mod kills;
 mod operations;
 mod paths;
 mod pixel;
+mod programs;
 mod sdk;
 mod site;
 mod stop;
