@@ -87,23 +87,17 @@ impl Rule {
     }
 }
 
-/// Segment's rule: the MD5 of the value's JSON is a number from 0 to 1, and the sample takes what is less than its share. The
+/// Segment's rule: the MD5 of the value's JSON is read as a number from 0 to 1, and the sample takes what is less than its share. The
 /// same value has the same fate in every program, at every node and at Segment; where there is none, all calls have one fate.
 fn is_sampled(share: f64, value: Option<&Value>) -> bool {
     if share <= 0.0 || share >= 1.0 {
         return share >= 1.0;
     }
     let json = value.map_or_else(|| "undefined".to_owned(), Value::to_string);
-    place(u128::from_be_bytes(Md5::digest(json.as_bytes()).into())) < share
-}
-
-/// The digest's first bits behind its leading zeros, at most 64 of them, as a number from 0 to 1; the last one is flipped.
-fn place(digest: u128) -> f64 {
-    const BITS: u32 = 64;
-    // More leading zeros than the half has bits are as good as 0.
-    let zeros = digest.leading_zeros().min(BITS);
-    let significand = u64::try_from((digest << zeros) >> BITS).unwrap_or(u64::MAX) ^ 1;
+    let digest = u128::from_be_bytes(Md5::digest(json.as_bytes()).into());
+    // Segment reads a few digits more when the first are zeros; no share is so small that it could tell.
+    let first = u64::try_from(digest >> u64::BITS).unwrap_or(u64::MAX);
     #[expect(clippy::cast_precision_loss, reason = "the nearest number is meant, as Segment takes it")]
-    let significand = significand as f64;
-    significand * 2f64.powf(-f64::from(BITS + zeros))
+    let place = first as f64 / 2f64.powi(64);
+    place < share
 }

@@ -53,12 +53,7 @@ fn place(written: &str, text: &str, at: usize) -> usize {
     }
     for character in text.get(..at).unwrap_or(text).chars() {
         rest = skip(rest, has_escapes);
-        // A line's end may be read shorter than it is written.
-        let width = match rest.chars().next() {
-            Some('\\') if has_escapes => escape(rest),
-            Some('\r') if character == '\n' => 2,
-            first => first.map_or(0, char::len_utf8),
-        };
+        let width = if has_escapes && rest.starts_with('\\') { escape(rest) } else { character.len_utf8() };
         rest = rest.get(width..).unwrap_or_default();
     }
     written.len() - skip(rest, has_escapes).len()
@@ -124,6 +119,7 @@ mod tests {
             "\"\"\"\na \\\n   \\\"#\"\"\"",
             "\"\"\"a\\\r\n\r\n   \\   \n b\\n\n#\"\"\"",
             "\"\"\"\\\n   #\"\"\"",
+            "\"\"\"\r\n  a\r\n  #\r\n\"\"\"",
         ] {
             let text = format!("a = 1\nx = {written}\n");
             let at = text.find('#').unwrap();
