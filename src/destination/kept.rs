@@ -72,7 +72,7 @@ pub fn write(subject: &Subject<'_>, config: &impact::Config) -> String {
     serde_json::to_string(&kept).unwrap_or_default()
 }
 
-/// Maps what [`write()`] wrote, by the configuration of today.
+/// Maps what [`write()`] wrote, by the configuration of today; its filter and sample are not asked again (see `rule`).
 ///
 /// # Errors
 /// See [`CannotRemap`].

@@ -5,7 +5,8 @@
 //! `type` also where only the endpoint says it.
 //!
 //! A call that is mapped again was taken once: neither filter nor sample are asked again (the e-mail addresses that a filter
-//! may ask for are hashed in what is kept), while today's `drop_properties` are dropped.
+//! may ask for are hashed in what is kept), while today's `drop_properties` are dropped. What is kept is the whole call: programs
+//! share it, and each drops its own.
 
 use super::{Skip, Subject};
 use crate::fault::{Form, Section};
