@@ -16,12 +16,12 @@
 //! | 4 | [`proxy`] · [`delivery`] (they meet only in the outbox) |
 //! | 3 | [`outbox`] · [`links`] · [`live`] |
 //! | 2 | [`destination`] · [`store`] · [`attribution`] |
-//! | 1 | [`segment`] |
+//! | 1 | [`segment`] · [`filter`] |
 //! | 0 | [`click`] → [`fault`] → [`clock`] · [`secret`] · [`units`] · [`metrics`] |
 //!
 //! # Invariants
 //!
-//! * Nothing in [`click`], [`segment`], [`attribution`] or [`destination`]'s mapping reads a clock, a socket or a file.
+//! * Nothing in [`click`], [`segment`], [`filter`], [`attribution`] or [`destination`]'s mapping reads a clock, a socket or a file.
 //! * Only `destination::impact` knows impact.com, only [`segment`] knows Segment, and [`store`] knows neither.
 //! * A Segment call is never re-serialised: what is added is spliced into the bytes that came.
 //! * No failure of attribution, store or network changes what the site or Segment answers.
@@ -38,6 +38,7 @@ pub mod delivery;
 pub mod demo;
 pub mod destination;
 pub mod fault;
+pub mod filter;
 pub mod links;
 pub mod live;
 pub mod metrics;

@@ -17,7 +17,8 @@ use proptest::prelude::*;
 use selvedge::click::{Click, ClickId, Place};
 use selvedge::clock::Time;
 use selvedge::destination::impact::config::{EmailNormalization, Mode};
-use selvedge::destination::{Program, Request, Skip, Sources, Subject, impact, kept};
+use selvedge::destination::{Program, Request, Rule, Skip, Sources, Subject, impact, kept};
+use selvedge::filter::{Filter, Path as CallPath};
 use selvedge::metrics::Label;
 use selvedge::segment::config::Source;
 use selvedge::segment::{CallKind, Visitor};
@@ -290,6 +291,12 @@ fn settings(overrides: &Value) -> impact::Config {
             "custom_parameter_mapping" => program.custom_parameter_mapping = pairs(value),
             "custom_mapping_for_products" => program.custom_mapping_for_products = pairs(value),
             "sources" => program.sources = Some(list(value)),
+            "filter" => program.rule.filter = Some(Filter::parse(&text(value)).unwrap()),
+            "sample" => program.rule.sample = value.as_f64(),
+            "sample_by" => program.rule.sample_by = Some(CallPath::parse(&text(value)).unwrap()),
+            "drop_properties" => {
+                program.rule.drop_properties = list(value).iter().map(|path| CallPath::parse(path).unwrap()).collect();
+            }
             "send_click_id_on_page_load" => config.send_click_id_on_page_load = flag(),
             "also_send_current_names" => config.also_send_current_names = flag(),
             "email_normalization" => config.email_normalization = normalization(value),
@@ -320,6 +327,7 @@ fn defaults() -> impact::Program {
         custom_parameter_mapping: Vec::new(),
         custom_mapping_for_products: Vec::new(),
         sources: None,
+        rule: Rule::default(),
     }
 }
 

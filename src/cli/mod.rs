@@ -6,6 +6,7 @@ mod check;
 mod deliveries;
 mod demo;
 mod explain;
+mod filter;
 mod links;
 mod node;
 mod person;
@@ -35,6 +36,7 @@ enum Command {
     Demo(demo::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
+    Filter(filter::Arguments),
     Deliveries(deliveries::Arguments),
     Links(links::Arguments),
     Person(person::Arguments),
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Filter(arguments) => filter::run(&arguments),
         Command::Deliveries(arguments) => deliveries::run(arguments),
         Command::Links(arguments) => links::run(arguments),
         Command::Person(arguments) => person::run(arguments),

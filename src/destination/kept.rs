@@ -72,7 +72,7 @@ pub fn write(subject: &Subject<'_>, config: &impact::Config) -> String {
     serde_json::to_string(&kept).unwrap_or_default()
 }
 
-/// Maps what [`write()`] wrote, by the configuration of today.
+/// Maps what [`write()`] wrote, by the configuration of today; its filter and sample are not asked again (see `rule`).
 ///
 /// # Errors
 /// See [`CannotRemap`].
@@ -93,7 +93,7 @@ pub fn remap(kept: &str, program: &str, config: &impact::Config, sources: &Sourc
         write_key: kept.write_key.as_deref(),
         sources,
     };
-    let request = program.map(&subject).map_err(CannotRemap::Skipped)?;
+    let request = program.map_again(&subject).map_err(CannotRemap::Skipped)?;
     Ok(Mapped { request, write_key: kept.write_key })
 }
 

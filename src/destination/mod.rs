@@ -4,8 +4,10 @@
 
 pub mod impact;
 pub mod kept;
+mod rule;
 mod sources;
 
+pub use rule::Rule;
 pub use sources::Sources;
 
 use crate::click::Click;
@@ -51,6 +53,16 @@ impl<'a> Program<'a> {
         }
     }
 
+    /// Maps a call that this program has taken before, and need not choose again.
+    ///
+    /// # Errors
+    /// As [`Program::map`].
+    pub fn map_again(self, subject: &Subject<'_>) -> Result<Request, Skip> {
+        match self {
+            Self::Impact(shared, program) => program.map_again(shared, subject),
+        }
+    }
+
     /// The method and URL that its requests of one endpoint go to.
     pub fn target(self, endpoint: Endpoint) -> (&'static str, String) {
         match self {
@@ -83,6 +95,7 @@ impl Client {
 }
 
 /// A call as a destination reads it: merged with its batch, enriched, with the facts of its request.
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The call's JSON object: the item overlaid on its batch, `context.referrer` as it goes on to Segment.
     pub call: &'a Value,
@@ -162,6 +175,10 @@ pub enum Skip {
     KindNotMapped,
     /// The call's source is not one of the program's.
     SourceNotListed,
+    /// The program's filter does not take the call.
+    Filter,
+    /// The call is not in the program's sample.
+    Sample,
     /// The call came through a Repeater from one of our own sources.
     Repeated,
     /// The program's mode is `segment`: Segment's own destination delivers.
@@ -268,6 +285,8 @@ impl Label for Skip {
             Self::IdentifyDisabled => "identify_disabled",
             Self::KindNotMapped => "kind_not_mapped",
             Self::SourceNotListed => "source_not_listed",
+            Self::Filter => "filter",
+            Self::Sample => "sample",
             Self::Repeated => "repeated",
             Self::SegmentDelivers => "segment_delivers",
             Self::Unreadable => "unreadable",

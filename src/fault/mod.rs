@@ -5,6 +5,7 @@
 
 pub mod form;
 mod hidden;
+mod inner;
 mod report;
 mod section;
 

@@ -4,7 +4,7 @@ use super::{Fault, Faults};
 use serde::Serialize;
 use std::ops::Range;
 
-/// A source line longer than this is not shown: it would push the message out of sight.
+/// A source line longer than this is cut around the fault: all of it would push the message out of sight.
 const SHOWN_CHARS_MAX: usize = 160;
 
 impl Faults {
@@ -60,11 +60,14 @@ impl Faults {
     /// The source line and its underline, secrets blotted out.
     fn excerpt(&self, place: &Place) -> Option<String> {
         let line = self.text.get(place.line_start..)?.lines().next()?;
-        if line.trim().is_empty() || line.chars().count() > SHOWN_CHARS_MAX {
+        if line.trim().is_empty() {
             return None;
         }
         let (mut shown, mut underline) = (String::new(), String::new());
-        for (offset, char) in line.char_indices().filter(|(_, char)| *char != BYTE_ORDER_MARK) {
+        let cut =
+            visible_chars(line).saturating_sub(SHOWN_CHARS_MAX).min(place.column.saturating_sub(SHOWN_CHARS_MAX / 2));
+        let visible = line.char_indices().filter(|(_, char)| *char != BYTE_ORDER_MARK);
+        for (offset, char) in visible.skip(cut).take(SHOWN_CHARS_MAX) {
             let at = place.line_start + offset;
             let hidden = self.hidden.iter().any(|span| span.contains(&at));
             shown.push(if hidden { '•' } else { printable_char(char) });
@@ -75,7 +78,7 @@ impl Faults {
             });
         }
         if !underline.contains('^') {
-            underline = " ".repeat(place.column.saturating_sub(1)) + "^";
+            underline = " ".repeat(place.column.saturating_sub(1 + cut)) + "^";
         }
         Some(format!("    {shown}\n    {}\n", underline.trim_end()))
     }
@@ -130,6 +133,20 @@ mod tests {
             faults.to_text(),
             "x.toml:2:9: error: no such price\n    \tprix = \"é€\" # ·[31m\n    \t       ^^^^\n    help: one\n    help: two\n"
         );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_fault() {
+        let text = format!("{}x{}", "a".repeat(1000), "b".repeat(1000));
+        for at in [0, 20, 1000, 1990, 2000, 2001] {
+            let mut faults = Faults::new("x.toml", text.as_str());
+            faults.push(Fault::error(at..at + 1, "here"));
+            let report = faults.to_text();
+            let lines: Vec<Vec<char>> = report.lines().map(|line| line.chars().collect()).collect();
+            assert_eq!(lines[1].len(), 4 + SHOWN_CHARS_MAX);
+            let caret = lines[2].iter().position(|char| *char == '^').unwrap();
+            assert_eq!(lines[1].get(caret).copied(), text.chars().nth(at), "{at}\n{report}");
+        }
     }
 
     #[test]

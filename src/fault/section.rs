@@ -77,9 +77,19 @@ impl<'t> Reader<'t> {
         self.faults.borrow_mut().hide(span);
     }
 
+    /// No report will show what may be a secret on the line of `span`.
+    pub(super) fn hide_broken_secret(&self, span: &Range<usize>) {
+        super::hidden::hide_broken_secret(&mut self.faults.borrow_mut(), self.text, span);
+    }
+
+    /// What stands in the file at `span`.
+    pub(super) fn written(&self, span: &Range<usize>) -> &'t str {
+        self.text.get(span.clone()).unwrap_or_default()
+    }
+
     /// Whether a value's place is the header of its section: a value written in place has its own.
     fn is_header(&self, value: &Spanned<DeValue<'_>>) -> bool {
-        let written = self.text.get(value.span()).unwrap_or_default();
+        let written = self.written(&value.span());
         match value.get_ref() {
             DeValue::Table(_) => written.starts_with('['),
             DeValue::Array(items) => written.starts_with("[[") && items.iter().all(|item| item.get_ref().is_table()),
@@ -139,6 +149,21 @@ impl<'r> Section<'r> {
                 Ok(count) if range.contains(&count) => Some(count),
                 _ => self.fault_at(value.span(), format!("`{key}` must be {what}"), "choose one within the range"),
             },
+        }
+    }
+
+    /// A number within `range`, with or without a fraction.
+    pub fn fraction(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let value = self.ask(key)?;
+        let what = format!("a number from {} to {}", range.start(), range.end());
+        let written = match value.get_ref() {
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+            DeValue::Float(float) => float.as_str(),
+            _ => return self.mistyped(key, value, &what, "write it without quotes"),
+        };
+        match written.parse() {
+            Ok(number) if range.contains(&number) => Some(number),
+            _ => self.fault_at(value.span(), format!("`{key}` must be {what}"), "choose one within the range"),
         }
     }
 

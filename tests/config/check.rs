@@ -16,7 +16,7 @@ fn check_reports_every_fault_at_once_and_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bad.toml");
     let text = "[listen]\nhttp = \"nowhere\"\n[[site]]\nhosts = [\"a b\"]\n[click]\nwindow = \"0s\"\npolcy = \"last\"\n\
-                [[impact.program]]\nname = \"us\"\naccount_sid = \"IR1\"\napi_key = \"hunter2\"\nfilter = \"x\"\n";
+                [[impact.program]]\nname = \"us\"\naccount_sid = \"IR1\"\napi_key = \"hunter2\"\nfilter = \"x =\"\n";
     std::fs::write(&path, text).unwrap();
     let path = path.to_str().unwrap();
     let expected = [
@@ -27,7 +27,7 @@ fn check_reports_every_fault_at_once_and_exits_with_2() {
         (7, 1, "error"),
         (8, 1, "error"),
         (11, 11, "warning"),
-        (12, 10, "error"),
+        (12, 14, "error"),
     ];
 
     let output = check(&["--config", path]);

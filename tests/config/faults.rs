@@ -84,10 +84,8 @@ fn each_fault_has_its_place() {
 #[test]
 fn each_fault_of_a_program_has_its_place() {
     for (added, expected) in [
-        (
-            "filter = 'type = \"track\"'\n",
-            "10:10 error filters are not available in this version: the program would get every event",
-        ),
+        ("filter = 'type = \"track'\n", "10:18 error `filter`: this text has no closing \""),
+        ("filter = 1\n", "10:10 error `filter` must be a filter, not a whole number"),
         ("event_type_id = 1.5\n", "10:17 error `event_type_id` must be a string or a whole number, not a number"),
         ("event_type_ids = { A = true }\n", "10:24 error `A` must be a string or a whole number, not true or false"),
         ("custom_parameter_mapping = { A = 1 }\n", "10:34 error `A` must be a string, not a whole number"),

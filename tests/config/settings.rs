@@ -68,6 +68,13 @@ action_event_names = ["A"]
 install_event_names = []
 page_load_event_names = ["B", "C"]
 sources = ["web", "k2"]
+filter = """
+  properties.region = "Canada" \
+  or userId != null
+"""
+sample = 0.5
+sample_by = "traits.plan"
+drop_properties = ["properties.a", "context.two\\ words"]
 [impact.program.custom_parameter_mapping]
 Zeta = "properties.z"
 Alpha = "properties.a"
@@ -131,6 +138,12 @@ fn every_setting_of_impact_and_the_log_is_read() {
     assert_eq!(program.custom_parameter_mapping, [pair("Zeta", "properties.z"), pair("Alpha", "properties.a")]);
     assert_eq!(program.custom_mapping_for_products, [pair("ItemText_1", "brand")]);
     assert_eq!(program.sources.as_deref(), Some(&["web".to_owned(), "k2".to_owned()][..]));
+    let rule = &program.rule;
+    let filter = rule.filter.as_ref().unwrap().to_string();
+    assert_eq!(filter, "properties.region = 'Canada' or userId != null");
+    assert_eq!((rule.sample, rule.sample_by.as_ref().unwrap().to_string()), (Some(0.5), "traits.plan".to_owned()));
+    let dropped: Vec<String> = rule.drop_properties.iter().map(ToString::to_string).collect();
+    assert_eq!(dropped, ["properties.a", "context.two\\ words"]);
     assert_eq!((log.json, &*log.level, log.access), (true, "selvedge=debug", true));
 }
 

@@ -26,6 +26,7 @@ mod operations;
 mod outage;
 mod paths;
 mod pixel;
+mod programs;
 mod sdk;
 mod site;
 mod stop;

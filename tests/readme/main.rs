@@ -17,6 +17,7 @@ mod names;
 mod promises;
 mod sdks;
 mod settings;
+mod split;
 mod text;
 mod town;
 
@@ -37,6 +38,10 @@ pub(crate) enum Part {
     Commands,
     /// A configuration file.
     Settings,
+    /// Two programs in the place of the one of that file.
+    Split,
+    /// What a filter is for an event.
+    Verdict,
 }
 
 impl Part {
@@ -47,7 +52,9 @@ impl Part {
             ("text", lead) if lead.starts_with("What impact.com gets") => Some(Self::AtImpact),
             ("json", lead) if lead.starts_with("What Segment gets") => Some(Self::AtSegment),
             ("json", lead) if lead.ends_with("your server reports an order:") => Some(Self::Sent),
+            ("text", _) if block.text.starts_with("stdin:1: ") => Some(Self::Verdict),
             ("sh", _) => Some(Self::Commands),
+            ("toml", lead) if lead.ends_with("with the guide's own example:") => Some(Self::Split),
             ("toml", _) => Some(Self::Settings),
             _ => None,
         }

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["fault"],
     &["click"],
     // 1
-    &["segment"],
+    &["segment", "filter"],
     // 2
     &["destination", "store", "attribution"],
     // 3
@@ -56,7 +56,7 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that read no clock, socket or file, and what would give them one.
-const PURE_ROOMS: &[&str] = &["click", "segment", "attribution"];
+const PURE_ROOMS: &[&str] = &["click", "segment", "filter", "attribution"];
 const IMPURE: &[&str] = &["tokio::", "std::fs", "std::net::Tcp", "std::thread", "Clock::", "fastrand::"];
 
 /// Names that belong to one vendor, and the places below `src/` that may say them.

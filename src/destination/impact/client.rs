@@ -133,6 +133,7 @@ fn in_words(error: reqwest::Error) -> String {
 mod tests {
     use super::*;
     use crate::clock::Time;
+    use crate::destination::Rule;
     use crate::destination::impact::config::{EmailNormalization, Mode};
     use crate::secret::Secret;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -321,6 +322,7 @@ mod tests {
             custom_parameter_mapping: Vec::new(),
             custom_mapping_for_products: Vec::new(),
             sources: None,
+            rule: Rule::default(),
         }
     }
 }

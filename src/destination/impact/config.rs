@@ -1,5 +1,6 @@
 //! The `[impact]` section and its programs: the guide's settings under the guide's names.
 
+use super::super::Rule;
 use crate::fault::{Section, form};
 use crate::secret::Secret;
 use http::Uri;
@@ -84,6 +85,8 @@ pub struct Program {
     pub custom_mapping_for_products: Vec<(String, String)>,
     /// The sources (names or write keys) whose calls it takes; `None`: all.
     pub sources: Option<Vec<String>>,
+    /// Which of their calls it takes, and what of them it sees.
+    pub rule: Rule,
 }
 
 /// The authenticated API by default.
@@ -130,11 +133,6 @@ impl Config {
 impl Program {
     fn read(section: &mut Section<'_>) -> Self {
         section.require(&["name", "account_sid", "api_key", "campaign_id"]);
-        section.refuse(
-            "filter",
-            "filters are not available in this version: the program would get every event",
-            "leave `filter` out, and use `sources` to tell programs apart",
-        );
         Self {
             name: section.value("name", &form::TEXT).unwrap_or_default(),
             account_sid: section.value("account_sid", &form::TEXT).unwrap_or_default(),
@@ -153,6 +151,7 @@ impl Program {
             custom_parameter_mapping: section.strings("custom_parameter_mapping").unwrap_or_default(),
             custom_mapping_for_products: section.strings("custom_mapping_for_products").unwrap_or_default(),
             sources: section.list("sources", &form::NAME),
+            rule: Rule::read(section),
         }
     }
 }

@@ -23,13 +23,34 @@ impl Program {
     /// # Errors
     /// A [`Skip`]: nothing is wrong, there is nothing to deliver.
     pub fn map(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
+        self.is_asked(shared, subject)?;
+        self.rule.admit(subject)?;
+        self.mapped(shared, subject)
+    }
+
+    /// Maps a call that this program has taken before: by its rule it is not chosen again.
+    ///
+    /// # Errors
+    /// As [`Program::map`].
+    pub fn map_again(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
+        self.is_asked(shared, subject)?;
+        self.mapped(shared, subject)
+    }
+
+    /// Whether the call concerns this program at all.
+    fn is_asked(&self, shared: &Config, subject: &Subject<'_>) -> Result<(), Skip> {
         if shared.mode == Mode::Segment {
             return Err(Skip::SegmentDelivers);
         }
         if !subject.call.is_object() {
             return Err(Skip::Unreadable);
         }
-        subject.sources.admit(subject.call, subject.write_key, self.sources.as_deref())?;
+        subject.sources.admit(subject.call, subject.write_key, self.sources.as_deref())
+    }
+
+    fn mapped(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
+        let seen = self.rule.seen(subject.call);
+        let subject = &Subject { call: &seen, ..*subject };
         let plan = self.plan(subject)?;
         let platform = Platform::of(subject.call);
         Ok(Mapper { program: self, shared, subject, plan, platform }.request())

@@ -15,6 +15,7 @@ pub mod config;
 pub mod cookie;
 pub mod envelope;
 pub mod fields;
+pub mod filter;
 pub mod forwarded;
 pub mod gzip;
 pub mod host;
@@ -42,13 +43,14 @@ pub(crate) const NOW: Time = Time::from_seconds(1_795_508_131);
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-pub const ALL: [(&str, Target); 17] = [
+pub const ALL: [(&str, Target); 18] = [
     ("answer", answer::target),
     ("click_id", click_id::target),
     ("config", config::target),
     ("cookie", cookie::target),
     ("envelope", envelope::target),
     ("fields", fields::target),
+    ("filter", filter::target),
     ("forwarded", forwarded::target),
     ("gzip", gzip::target),
     ("host", host::target),
