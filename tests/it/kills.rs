@@ -154,11 +154,13 @@ impl Book {
 
 /// Posts orders until nobody answers.
 async fn post(address: SocketAddr, name: String) -> usize {
+    // Large enough that their going leaves room worth giving back.
+    let note = "x".repeat(8000);
     for i in 0..ORDERS {
         let order = format!("{name}-{i}");
         let call =
             json!({"type": "track", "event": "Order Completed", "messageId": order, "userId": format!("u-{}", i % 9),
-            "properties": {"order_id": order, "revenue": 1}})
+            "properties": {"order_id": order, "revenue": 1, "note": note}})
             .to_string();
         let length = call.len();
         let request = format!(
