@@ -125,6 +125,7 @@ impl Mapper<'_> {
     fn request(&self) -> Request {
         let mut params = self.rows();
         self.add_custom(&mut params);
+        items::drop_prices(&mut params);
         if self.shared.also_send_current_names {
             add_current_names(&mut params);
         }
@@ -208,7 +209,7 @@ impl Mapper<'_> {
             Rule::EventTypeId => self.event_type_id(),
             Rule::CampaignId => Some((self.program.campaign_id.clone(), "settings.campaignId".into())),
             Rule::ClickId => self.click_id(),
-            Rule::AppId(path) => self.app_id().or_else(|| self.at(path)),
+            Rule::AppId(path) => self.app_id().or_else(|| self.first(&[path])),
             Rule::Items => None,
         }
     }
