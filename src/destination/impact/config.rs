@@ -1,5 +1,6 @@
 //! The `[impact]` section and its programs: the guide's settings under the guide's names.
 
+use super::names;
 use crate::fault::{Section, form};
 use crate::secret::Secret;
 use http::Uri;
@@ -135,6 +136,8 @@ impl Program {
             "filters are not available in this version: the program would get every event",
             "leave `filter` out, and use `sources` to tell programs apart",
         );
+        doubt_targets(section, "custom_parameter_mapping", names::doubt);
+        doubt_targets(section, "custom_mapping_for_products", names::doubt_of_item);
         Self {
             name: section.value("name", &form::TEXT).unwrap_or_default(),
             account_sid: section.value("account_sid", &form::TEXT).unwrap_or_default(),
@@ -153,6 +156,15 @@ impl Program {
             custom_parameter_mapping: section.strings("custom_parameter_mapping").unwrap_or_default(),
             custom_mapping_for_products: section.strings("custom_mapping_for_products").unwrap_or_default(),
             sources: section.list("sources", &form::NAME),
+        }
+    }
+}
+
+/// Warns of the targets of a custom mapping that impact.com may not know.
+fn doubt_targets(section: &Section<'_>, key: &str, doubt: impl Fn(&str) -> Option<(String, String)>) {
+    for (name, span) in section.names(key) {
+        if let Some((message, help)) = doubt(name) {
+            section.warn_at(span, message, help);
         }
     }
 }

@@ -44,8 +44,8 @@ pub(super) fn drop_prices(params: &mut Vec<Param>) {
     }
 }
 
-/// The name with the item's number: at its end, or before the `_` of `ItemText_1`.
-fn numbered(name: &str, number: usize) -> String {
+/// The name with an item's number: at its end, or before the `_` of `ItemText_1`.
+pub(super) fn numbered(name: &str, number: usize) -> String {
     match name.split_once('_') {
         Some((before, after)) => format!("{before}{number}_{after}"),
         None => format!("{name}{number}"),

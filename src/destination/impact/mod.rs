@@ -10,6 +10,7 @@ mod date;
 pub(super) mod email;
 mod items;
 mod mapping;
+mod names;
 mod path;
 mod table;
 mod value;
