@@ -14,6 +14,7 @@
     reason = "a case that cannot be read fails the test, with the place"
 )]
 
+mod explain;
 mod random;
 
 use selvedge::click::{Click, ClickId, Place};

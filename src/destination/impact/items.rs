@@ -44,8 +44,27 @@ pub(super) fn drop_prices(params: &mut Vec<Param>) {
     }
 }
 
+/// Why a product has no value for a parameter, or none where its custom mapping leads.
+pub(super) fn why(product: &Value, name: &str, custom: &[(String, String)], is_there: bool) -> Option<String> {
+    let at = |inner: &str| format!("{inner} is {}", value::state(path::find(product, inner)));
+    let row = ITEM.iter().find(|(row, _)| *row == name).map(|(_, inner)| *inner);
+    let astray = custom.iter().find(|(renamed, _)| renamed == name).map(|(_, inner)| inner);
+    let astray = astray.filter(|inner| path::find(product, inner).and_then(value::text).is_none());
+    match (astray, row) {
+        (Some(inner), Some(row)) if is_there => Some(format!("custom: {}; {row} stands in", at(inner))),
+        (Some(inner), Some(row)) => Some(format!("custom: {}, {}", at(inner), at(row))),
+        (Some(inner), None) => Some(format!("custom: {}", at(inner))),
+        (None, row) => row.filter(|_| !is_there).map(at),
+    }
+}
+
 /// The name with an item's number: at its end, or before the `_` of `ItemText_1`.
 pub(super) fn numbered(name: &str, number: usize) -> String {
+    with(name, &number.to_string())
+}
+
+/// The name with `number` in its place.
+pub(super) fn with(name: &str, number: &str) -> String {
     match name.split_once('_') {
         Some((before, after)) => format!("{before}{number}_{after}"),
         None => format!("{name}{number}"),

@@ -8,6 +8,7 @@ pub mod client;
 pub mod config;
 mod date;
 pub(super) mod email;
+mod gaps;
 mod items;
 mod mapping;
 mod names;
@@ -17,6 +18,7 @@ mod value;
 
 pub use client::Client;
 pub use config::{Config, Program};
+pub use table::reads as row;
 
 /// `context.referrer.type` of a click of impact.com's (the guide, "Using Click ID").
 pub const REFERRER_TYPE: &str = "impactRadius";

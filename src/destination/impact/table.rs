@@ -1,8 +1,9 @@
 //! The guide's two tables as data, row by row, in the guide's order.
 
+use super::super::Endpoint;
 use Rule::{
     AppId, AppleOnly, CampaignId, ClickId, CustomerId, Email, EventCode, EventDate, EventTypeCode, EventTypeId, First,
-    GoogleId, IpAddress, Items, OrderId, Path, PostDiscount, UserAgent,
+    GoogleId, IpAddress, Items, OrderId, PageLoadClickId, Path, PostDiscount, UserAgent,
 };
 
 /// One row: impact.com's parameter and where its value comes from.
@@ -46,10 +47,59 @@ pub(super) enum Rule {
     CampaignId,
     /// The click that the call earned (footnote 1).
     ClickId,
+    /// The same, in no row of the guide: impact.com's own pixel sends it, and `send_click_id_on_page_load` switches it off.
+    PageLoadClickId,
     /// The setting of the call's platform, else the path.
     AppId(&'static str),
     /// All rows of [`ITEM`], for each product.
     Items,
+}
+
+impl Rule {
+    /// The paths of the call that it reads, in their order.
+    pub(super) fn paths(&self) -> &[&'static str] {
+        match self {
+            Path(path) | AppleOnly(path) | GoogleId(path) | CustomerId(path) | PostDiscount(path) | IpAddress(path)
+            | UserAgent(path) | EventDate(path) | AppId(path) => std::slice::from_ref(path),
+            First(paths) | Email(paths) | OrderId(paths) => paths,
+            EventTypeCode => &["event"],
+            ClickId => &["context.referrer.id"],
+            EventCode | EventTypeId | CampaignId | PageLoadClickId | Items => &[],
+        }
+    }
+
+    /// The property as the guide's table has it.
+    fn property(&self) -> String {
+        let (before, after): (&[&str], &[&str]) = match self {
+            EventTypeId => (&["settings.eventTypeId"], &[]),
+            CampaignId => (&["settings.campaignId"], &[]),
+            AppId(_) => (&["settings.appId"], &[]),
+            EventCode => (&["INSTALL"], &[]),
+            PageLoadClickId => (&["(not in the guide)"], &[]),
+            OrderId(_) => (&[], &["\"IR_AN_64_TS\""]),
+            _ => (&[], &[]),
+        };
+        [before, self.paths(), after].concat().join(" || ")
+    }
+}
+
+/// The table of an endpoint.
+pub(super) fn of(endpoint: Endpoint) -> &'static [Row] {
+    match endpoint {
+        Endpoint::Conversions => TRACK,
+        Endpoint::PageLoad => PAGE,
+    }
+}
+
+/// What the row of a parameter reads, in the guide's words; `None` where no row names it.
+pub fn reads(endpoint: Endpoint, param: &str) -> Option<String> {
+    if let Some(row) = of(endpoint).iter().find(|row| row.name == param) {
+        return Some(row.rule.property());
+    }
+    ITEM.iter().find_map(|(name, inner)| {
+        let number: usize = param.strip_prefix(name)?.parse().ok()?;
+        Some(format!("properties.products[{}].{inner}", number.checked_sub(1)?))
+    })
 }
 
 const fn row(name: &'static str, rule: Rule) -> Row {
@@ -112,8 +162,7 @@ pub(super) const PAGE: &[Row] = &[
     row("AppPackage", Path("context.app.namespace")),
     row("AppVer", Path("context.app.version")),
     row("CampaignId", CampaignId),
-    // Not in the guide's table; impact.com's own pixel sends it, and `send_click_id_on_page_load` switches it off.
-    row("ClickId", ClickId),
+    row("ClickId", PageLoadClickId),
     row("CustomerEmail", Email(EMAIL)),
     row("CustomerId", CustomerId("userId")),
     row("CustomProfileId", Path("anonymousId")),
