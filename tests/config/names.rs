@@ -15,86 +15,49 @@ fn doubts(mapping: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn a_target_that_impact_does_not_document_is_a_warning() {
-    for (mapping, name, doubt) in [
+    for (name, doubt) in [
+        ("CustomerStaus", "is no parameter that impact.com documents (did you mean `CustomerStatus`?)"),
+        ("customerstatus", "is no parameter that impact.com documents (did you mean `CustomerStatus`?)"),
+        ("Zeta", "is no parameter that impact.com documents (it is sent all the same: see that your account has it)"),
+        ("Text51", "is no parameter that impact.com documents (there are `Text1` to `Text50`)"),
+        ("Text01", "is no parameter that impact.com documents (there are `Text1` to `Text50`)"),
+        ("Money", "is no parameter that impact.com documents (there are `Money1` to `Money3`)"),
         (
-            "custom_parameter_mapping",
-            "CustomerStaus",
-            "is no parameter that impact.com documents (did you mean `CustomerStatus`?)",
-        ),
-        (
-            "custom_parameter_mapping",
-            "customerstatus",
-            "is no parameter that impact.com documents (did you mean `CustomerStatus`?)",
-        ),
-        (
-            "custom_parameter_mapping",
-            "Zeta",
-            "is no parameter that impact.com documents (it is sent all the same: see that your account has it)",
-        ),
-        (
-            "custom_parameter_mapping",
-            "Text51",
-            "is no parameter that impact.com documents (there are `Text1` to `Text50`)",
-        ),
-        (
-            "custom_parameter_mapping",
-            "Text01",
-            "is no parameter that impact.com documents (there are `Text1` to `Text50`)",
-        ),
-        (
-            "custom_parameter_mapping",
-            "Money",
-            "is no parameter that impact.com documents (there are `Money1` to `Money3`)",
-        ),
-        (
-            "custom_parameter_mapping",
             "ItemPrice",
             "does not say which item it is about (write the item's number, `ItemPrice1`, or map it for all items in `custom_mapping_for_products`)",
         ),
         (
-            "custom_parameter_mapping",
             "ItemText_3",
             "does not say which item it is about (write the item's number, `ItemText1_3`, or map it for all items in `custom_mapping_for_products`)",
         ),
         (
-            "custom_parameter_mapping",
             "ItemPrice0",
             "is no parameter that impact.com documents (it is sent all the same: see that your account has it)",
         ),
-        ("custom_parameter_mapping", "Oid", "is another name of `OrderId` (map `OrderId` instead: both would go out)"),
+        ("Oid", "is another name of `OrderId` (map `OrderId` instead: both would go out)"),
+    ] {
+        assert_eq!(doubts("custom_parameter_mapping", name), [format!("`{name}` {doubt}")], "{name}");
+    }
+}
+
+#[test]
+fn a_target_that_is_no_parameter_of_an_item_is_a_warning() {
+    for (name, doubt) in [
+        ("ItemPrices", "is no parameter of an item that impact.com documents (did you mean `ItemPrice`?)"),
         (
-            "custom_mapping_for_products",
-            "ItemPrices",
-            "is no parameter of an item that impact.com documents (did you mean `ItemPrice`?)",
-        ),
-        (
-            "custom_mapping_for_products",
             "ItemMoney_4",
             "is no parameter of an item that impact.com documents (there are `ItemMoney_1` to `ItemMoney_3`)",
         ),
+        ("ItemPrice1", "has a number, and would get another one for each item (write `ItemPrice`)"),
+        ("ItemText2_3", "has a number, and would get another one for each item (write `ItemText_3`)"),
+        ("CustomerStatus", "is no parameter of an item (map it in `custom_parameter_mapping`)"),
+        ("Text1", "is no parameter of an item (map it in `custom_parameter_mapping`)"),
         (
-            "custom_mapping_for_products",
-            "ItemPrice1",
-            "has a number, and would get another one for each item (write `ItemPrice`)",
-        ),
-        (
-            "custom_mapping_for_products",
-            "ItemText2_3",
-            "has a number, and would get another one for each item (write `ItemText_3`)",
-        ),
-        (
-            "custom_mapping_for_products",
-            "CustomerStatus",
-            "is no parameter of an item (map it in `custom_parameter_mapping`)",
-        ),
-        ("custom_mapping_for_products", "Text1", "is no parameter of an item (map it in `custom_parameter_mapping`)"),
-        (
-            "custom_mapping_for_products",
             "Zeta",
             "is no parameter of an item that impact.com documents (it is sent all the same: see that your account has it)",
         ),
     ] {
-        assert_eq!(doubts(mapping, name), [format!("`{name}` {doubt}")], "{mapping} {name}");
+        assert_eq!(doubts("custom_mapping_for_products", name), [format!("`{name}` {doubt}")], "{name}");
     }
 }
 

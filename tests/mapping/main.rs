@@ -14,7 +14,9 @@
     reason = "a case that cannot be read fails the test, with the place"
 )]
 
+mod bad;
 mod explain;
+mod guide;
 mod random;
 
 use selvedge::click::{Click, ClickId, Place};

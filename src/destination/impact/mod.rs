@@ -1,6 +1,7 @@
 //! impact.com: the mapping of its Segment guide, and its two endpoints.
 //!
-//! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read.
+//! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read. [`guide`] has both
+//! side by side, with the cases that show them.
 //! Everything but [`client`] is pure.
 
 pub mod answer;
@@ -9,6 +10,8 @@ pub mod config;
 mod date;
 pub(super) mod email;
 mod gaps;
+#[doc = include_str!("mapping.md")]
+pub mod guide {}
 mod items;
 mod mapping;
 mod names;

@@ -13,7 +13,7 @@ pub(super) struct Row {
 }
 
 /// Where a row's value comes from.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Rule {
     /// One path of the call.
     Path(&'static str),
@@ -191,3 +191,63 @@ pub(super) const ITEM: &[(&str, &str)] = &[
     ("ItemQuantity", "quantity"),
     ("ItemSku", "sku"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first three columns of a row as the documentation has them.
+    fn documented(name: &str, property: &str, code: &str) -> String {
+        let property: Vec<String> = property.split(" || ").map(|path| format!("`{path}`")).collect();
+        format!("| `{name}` | {} | `{code}` | ", property.join(r" \|\| "))
+    }
+
+    /// The documented rows of the `index`th table, without the golden cases.
+    fn table(index: usize) -> Vec<&'static str> {
+        const HEADER: &str = "| parameter | Segment property | code | golden cases |\n|---|---|---|---|\n";
+        let table = include_str!("mapping.md").split(HEADER).nth(index).unwrap();
+        table.lines().take_while(|line| line.starts_with('|')).collect()
+    }
+
+    #[test]
+    fn the_documentation_has_every_row_of_the_code_and_no_other() {
+        for (rows, documentation) in [(TRACK, table(1)), (PAGE, table(2))] {
+            let rows: Vec<String> = rows
+                .iter()
+                .flat_map(|row| match row.rule {
+                    Items => ITEM
+                        .iter()
+                        .map(|(name, inner)| {
+                            documented(&format!("{name}{{i}}"), &format!("properties.products[i].{inner}"), "ITEM")
+                        })
+                        .collect(),
+                    rule => {
+                        let code = format!("Rule::{rule:?}");
+                        vec![documented(row.name, &rule.property(), code.split('(').next().unwrap())]
+                    }
+                })
+                .collect();
+            assert_eq!(rows.len(), documentation.len());
+            for (row, line) in rows.iter().zip(documentation) {
+                assert!(line.starts_with(row), "the code has\n{row}\nthe documentation\n{line}");
+                assert!(line.len() > row.len() + "`` |".len(), "no golden case: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_rows_read() {
+        for (endpoint, param, row) in [
+            (Endpoint::PageLoad, "ImpactAppId", Some("settings.appId || context.app.namespace")),
+            (Endpoint::PageLoad, "ClickId", Some("(not in the guide)")),
+            (Endpoint::Conversions, "ClickId", Some("context.referrer.id")),
+            (Endpoint::Conversions, "ItemSku12", Some("properties.products[11].sku")),
+            (Endpoint::Conversions, "ItemSku0", None),
+            (Endpoint::Conversions, "ItemSku", None),
+            (Endpoint::Conversions, "Text1", None),
+            (Endpoint::PageLoad, "OrderId", None),
+        ] {
+            assert_eq!(reads(endpoint, param).as_deref(), row, "{param}");
+        }
+    }
+}
