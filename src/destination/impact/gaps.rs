@@ -59,7 +59,7 @@ impl Mapper<'_> {
                 "properties.products is defined (footnote 4)".to_owned()
             }
             Rule::EventCode => "only on installs".to_owned(),
-            Rule::EventTypeId if matches!(self.plan, Plan::Install { .. }) => "not on installs".to_owned(),
+            Rule::EventTypeId if matches!(self.plan, Plan::Install) => "not on installs".to_owned(),
             Rule::EventTypeId => "settings.eventTypeId is not set".to_owned(),
             Rule::AppId(_) => format!("settings.appId is not set for this platform, {tried}"),
             Rule::IpAddress(_) | Rule::UserAgent(_) => format!("{tried}, and the visitor's is unknown"),

@@ -61,7 +61,7 @@ impl Program {
         let event = event.ok_or(Skip::NoEventName)?;
         let is_in = |names: &[String]| names.iter().any(|name| name == event);
         if is_in(&self.install_event_names) {
-            Ok(Plan::Install { event })
+            Ok(Plan::Install)
         } else if is_in(&self.action_event_names) {
             Ok(Plan::Action { event })
         } else if is_in(&self.page_load_event_names) {
@@ -75,7 +75,7 @@ impl Program {
 /// What a call becomes.
 #[derive(Clone, Copy)]
 pub(super) enum Plan<'a> {
-    Install { event: &'a str },
+    Install,
     Action { event: &'a str },
     PageLoad,
 }
@@ -83,7 +83,7 @@ pub(super) enum Plan<'a> {
 impl Plan<'_> {
     pub(super) fn endpoint(self) -> Endpoint {
         match self {
-            Self::Install { .. } | Self::Action { .. } => Endpoint::Conversions,
+            Self::Install | Self::Action { .. } => Endpoint::Conversions,
             Self::PageLoad => Endpoint::PageLoad,
         }
     }
@@ -214,8 +214,7 @@ impl Mapper<'_> {
             Rule::IpAddress(path) => self.at(path).or_else(|| self.visitor_ip()),
             Rule::UserAgent(path) => self.at(path).or_else(|| self.visitor_user_agent()),
             Rule::EventDate(path) => Some(self.event_date(path)),
-            Rule::EventTypeCode => self.event_type_code(),
-            Rule::EventCode => matches!(self.plan, Plan::Install { .. }).then(|| (INSTALL.into(), "constant".into())),
+            Rule::EventCode => matches!(self.plan, Plan::Install).then(|| (INSTALL.into(), "constant".into())),
             Rule::EventTypeId => self.event_type_id(),
             Rule::CampaignId => Some((self.program.campaign_id.clone(), "settings.campaignId".into())),
             Rule::ClickId => self.click_id(),
@@ -273,13 +272,6 @@ impl Mapper<'_> {
         (date, source.into())
     }
 
-    fn event_type_code(&self) -> Option<Found> {
-        match self.plan {
-            Plan::Install { event } | Plan::Action { event } => Some((event.into(), "event".into())),
-            Plan::PageLoad => None,
-        }
-    }
-
     fn event_type_id(&self) -> Option<Found> {
         let Plan::Action { event } = self.plan else {
             return None;
@@ -317,7 +309,7 @@ impl Mapper<'_> {
     /// What impact.com counts as the event type when it looks for duplicates.
     fn event_type(&self, params: &[Param]) -> Option<String> {
         let code = match self.plan {
-            Plan::Install { .. } => "EventCode",
+            Plan::Install => "EventCode",
             Plan::Action { .. } => "EventTypeCode",
             Plan::PageLoad => return None,
         };
