@@ -4,10 +4,10 @@ use super::FAILED;
 use crate::attribution::Attribution;
 use crate::clock::{Clock, Time};
 use crate::config::{self, Config};
-use crate::destination::{Endpoint, Program, Request, Skip};
+use crate::destination::{Endpoint, Gap, Param, Program, Request, Skip};
 use crate::links::{self, Links};
 use crate::metrics::Label;
-use crate::proxy::calls::judge::{Facts, Rules, judge};
+use crate::proxy::calls::judge::{Facts, Rules, gaps, judge};
 use crate::secret::Secrets;
 use crate::segment::referrer::Kept;
 use crate::segment::{CallKind, Envelope, Expect, View};
@@ -113,7 +113,7 @@ impl<'a> Explainer<'a> {
         Ok(all_fine)
     }
 
-    fn print(&self, explained: Result<Explained, String>, out: &mut impl Write) -> io::Result<()> {
+    fn print(&self, explained: Result<Explained<'_>, String>, out: &mut impl Write) -> io::Result<()> {
         match (explained, self.arguments.format) {
             (Ok(explained), Format::Json) => writeln!(out, "{}", explained.json()),
             (Ok(explained), Format::Text) => out.write_all(explained.text(self.links.is_some()).as_bytes()),
@@ -123,7 +123,7 @@ impl<'a> Explainer<'a> {
     }
 
     /// Explains the call or the calls of one line.
-    async fn explain(&self, line: &[u8]) -> Vec<Result<Explained, String>> {
+    async fn explain(&self, line: &[u8]) -> Vec<Result<Explained<'_>, String>> {
         let (expect, count) = match expected(line) {
             Ok(expected) => expected,
             Err(error) => return vec![Err(error)],
@@ -144,7 +144,7 @@ impl<'a> Explainer<'a> {
         explained
     }
 
-    async fn explain_call(&self, view: &View<'_>, write_key: Option<&str>) -> Explained {
+    async fn explain_call(&self, view: &View<'_>, write_key: Option<&str>) -> Explained<'_> {
         let own = |text: Option<std::borrow::Cow<'_, str>>| text.and_then(|text| Time::parse(&text));
         let arrival = self.arguments.at.or_else(|| own(view.received_at())).or_else(|| own(view.sent_at()));
         let facts = Facts {
@@ -156,6 +156,10 @@ impl<'a> Explainer<'a> {
         };
         let judged = judge(view, &facts, &self.rules, self.links.as_ref()).await;
         let goes_on = view.value(judged.edits());
+        let told = match self.arguments.format {
+            Format::Text => gaps(&judged, &facts, &self.rules),
+            Format::Json => vec![Vec::new(); judged.requests.len()],
+        };
         Explained {
             message_id: view.message_id().map(Into::into),
             call: view
@@ -167,16 +171,18 @@ impl<'a> Explainer<'a> {
                 .and_then(|call| call.pointer("/context/referrer"))
                 .filter(|r| r.is_object())
                 .cloned(),
-            targets: judged.requests.iter().map(|(program, request)| self.target(program, request.endpoint)).collect(),
             attribution: judged.attribution,
             kept: judged.referrer.map(|referrer| referrer.map(drop)),
-            requests: judged.requests,
+            deliveries: judged
+                .requests
+                .into_iter()
+                .zip(told)
+                .filter_map(|((program, request), gaps)| {
+                    Some(Delivery { program: Program::named(&program, &self.rules.impact)?, request, gaps })
+                })
+                .collect(),
             skipped: judged.skipped,
         }
-    }
-
-    fn target(&self, program: &str, endpoint: Endpoint) -> (&'static str, String) {
-        Program::named(program, &self.rules.impact).map(|program| program.target(endpoint)).unwrap_or_default()
     }
 }
 
@@ -196,27 +202,30 @@ fn expected(line: &[u8]) -> Result<(Expect, usize), String> {
 }
 
 /// One call, explained.
-struct Explained {
+struct Explained<'a> {
     message_id: Option<String>,
     call: String,
     referrer: Option<Value>,
-    targets: Vec<(&'static str, String)>,
     attribution: Option<Attribution>,
     kept: Option<Result<(), Kept>>,
-    requests: Vec<(String, Request)>,
+    deliveries: Vec<Delivery<'a>>,
     skipped: Vec<(String, Skip)>,
 }
 
-impl Explained {
+/// What one program gets of it.
+struct Delivery<'a> {
+    program: Program<'a>,
+    request: Request,
+    gaps: Vec<Gap>,
+}
+
+impl Explained<'_> {
     fn json(&self) -> Value {
         let attribution = self
             .attribution
             .as_ref()
             .map(|Attribution { click, basis }| json!({ "click_id": click.id.as_str(), "basis": basis.label() }));
-        let deliveries: Vec<Value> = self.deliveries().map(|(program, request, (method, url))| {
-            let params: Map<String, Value> = request.params.iter().map(|p| (p.name.to_string(), p.value.clone().into())).collect();
-            json!({ "program": program, "endpoint": endpoint(request), "method": method, "url": url, "params": params })
-        }).collect();
+        let deliveries: Vec<Value> = self.deliveries.iter().map(Delivery::json).collect();
         let skipped: Vec<Value> =
             self.skipped.iter().map(|(program, skip)| json!({ "program": program, "reason": skip.label() })).collect();
         json!({
@@ -226,10 +235,6 @@ impl Explained {
             "deliveries": deliveries,
             "skipped": skipped,
         })
-    }
-
-    fn deliveries(&self) -> impl Iterator<Item = (&str, &Request, &(&'static str, String))> {
-        self.requests.iter().zip(&self.targets).map(|((program, request), target)| (program.as_str(), request, target))
     }
 
     /// For people; whether links were looked up, too, tells what an absent click means.
@@ -249,17 +254,42 @@ impl Explained {
             None => "as it came".to_owned(),
         };
         text.push_str(&format!("  referrer   {referrer} ({written})\n"));
-        for (program, request, (method, url)) in self.deliveries() {
-            text.push_str(&format!("  {program}: {} {method} {url}\n", endpoint(request)));
-            let width = request.params.iter().map(|param| param.name.len()).max().unwrap_or(0);
-            for param in &request.params {
-                text.push_str(&format!("    {:width$}  {}  ← {}\n", param.name, param.value, param.source));
-            }
+        for delivery in &self.deliveries {
+            text.push_str(&delivery.text());
         }
         for (program, skip) in &self.skipped {
             text.push_str(&format!("  {program}: nothing is delivered: {}\n", skip.label()));
         }
         text.push('\n');
+        text
+    }
+}
+
+impl Delivery<'_> {
+    fn json(&self) -> Value {
+        let Self { program, request, .. } = self;
+        let (method, url) = program.target(request.endpoint);
+        let params: Map<String, Value> =
+            request.params.iter().map(|param| (param.name.to_string(), param.value.clone().into())).collect();
+        json!({ "program": program.name(), "endpoint": endpoint(request), "method": method, "url": url, "params": params })
+    }
+
+    /// Every parameter with its value, the property that gave it and, where that is not all of it, the guide's row; then
+    /// the rows that gave nothing, and why.
+    fn text(&self) -> String {
+        let Self { program, request, gaps } = self;
+        let (method, url) = program.target(request.endpoint);
+        let mut text = format!("  {}: {} {method} {url}\n", program.name(), endpoint(request));
+        let names = request.params.iter().map(|param| &param.name).chain(gaps.iter().map(|gap| &gap.name));
+        let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
+        for Param { name, value, source } in &request.params {
+            let row = program.row(request.endpoint, name).filter(|row| row != source);
+            let row = row.map(|row| format!("  (row: {row})")).unwrap_or_default();
+            text.push_str(&format!("    {name:width$}  {value}  ← {source}{row}\n"));
+        }
+        for Gap { name, why } in gaps {
+            text.push_str(&format!("    {name:width$}  –  {why}\n"));
+        }
         text
     }
 }

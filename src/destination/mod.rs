@@ -63,6 +63,20 @@ impl<'a> Program<'a> {
         }
     }
 
+    /// Why rows of the mapping gave `request` nothing, in the order of the table: for people.
+    pub fn gaps(self, subject: &Subject<'_>, request: &Request) -> Vec<Gap> {
+        match self {
+            Self::Impact(shared, program) => program.gaps(shared, subject, request),
+        }
+    }
+
+    /// What the row of a parameter reads, in the words of the network's guide; `None` where no row names it.
+    pub fn row(self, endpoint: Endpoint, param: &str) -> Option<String> {
+        match self {
+            Self::Impact(..) => impact::row(endpoint, param),
+        }
+    }
+
     /// The method and URL that its requests of one endpoint go to.
     pub fn target(self, endpoint: Endpoint) -> (&'static str, String) {
         match self {
@@ -147,6 +161,15 @@ pub struct Param {
     pub value: String,
     /// Where the value came from, for people: a path of the call (`properties.order_id`), a setting, a constant.
     pub source: Cow<'static, str>,
+}
+
+/// A row of the mapping without a value, or a custom mapping that leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The destination's name for what is not sent.
+    pub name: Cow<'static, str>,
+    /// Why, for people.
+    pub why: String,
 }
 
 /// The identity of an order at a destination.

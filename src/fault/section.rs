@@ -299,7 +299,12 @@ impl<'r> Section<'r> {
 
     /// A warning about this section as a whole, at its header.
     pub fn warn(&self, message: impl Into<String>, help: impl Into<String>) {
-        self.reader.push(Fault::warning(self.header.clone(), message).help(help));
+        self.warn_at(self.header.clone(), message, help);
+    }
+
+    /// A warning at `span`.
+    pub fn warn_at(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        self.reader.push(Fault::warning(span, message).help(help));
     }
 
     /// An error at `span`.
@@ -324,6 +329,18 @@ impl<'r> Section<'r> {
         let Some(value) = self.raw(key) else { return Vec::new() };
         let items = value.get_ref().as_array().map_or(std::slice::from_ref(value), |items| items.as_ref());
         items.iter().filter_map(|item| Some((item.get_ref().as_str()?, item.span()))).collect()
+    }
+
+    /// The names in the table under a key, in the order of the file, with their places.
+    pub fn names(&self, key: &str) -> Vec<(&'r str, Range<usize>)> {
+        let table = self.raw(key).and_then(|value| value.get_ref().as_table());
+        let mut names: Vec<_> = table
+            .into_iter()
+            .flat_map(|table| table.keys())
+            .map(|name| (name.get_ref().as_ref(), name.span()))
+            .collect();
+        names.sort_by_key(|(_, span)| span.start);
+        names
     }
 
     /// How the section is written: `[listen]`, `[[site]]`.

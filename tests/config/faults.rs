@@ -88,7 +88,7 @@ fn each_fault_of_a_program_has_its_place() {
         ("filter = 1\n", "10:10 error `filter` must be a filter, not a whole number"),
         ("event_type_id = 1.5\n", "10:17 error `event_type_id` must be a string or a whole number, not a number"),
         ("event_type_ids = { A = true }\n", "10:24 error `A` must be a string or a whole number, not true or false"),
-        ("custom_parameter_mapping = { A = 1 }\n", "10:34 error `A` must be a string, not a whole number"),
+        ("custom_parameter_mapping = { Note = 1 }\n", "10:37 error `Note` must be a string, not a whole number"),
         ("custom_parameter_mapping = []\n", "10:28 error `custom_parameter_mapping` must be a table, not a list"),
         ("action_event_names = [\"\"]\n", "10:23 error `action_event_names`: it cannot be empty"),
         ("enable_page_event = true\n", "10:1 error `enable_page_event` is unknown in [[impact.program]]"),

@@ -10,6 +10,7 @@
 mod check;
 mod faults;
 mod files;
+mod names;
 mod secrets;
 mod settings;
 

@@ -26,7 +26,9 @@ pub(crate) const RUN: &str = "selvedge run --config selvedge.toml";
 fn expected(command: &str) -> Option<String> {
     let said = match command {
         "selvedge check --config selvedge.toml" => "selvedge.toml: fine\n".to_owned(),
-        "selvedge explain --config selvedge.toml events.ndjson" => "A-1  ← properties.order_id\n".to_owned(),
+        "selvedge explain --config selvedge.toml events.ndjson" => {
+            "A-1  ← properties.order_id  (row: properties.orderId ".to_owned()
+        }
         "selvedge deliveries list" => "1   delivered  us       conversions  Order Completed  A-1    linked".to_owned(),
         "selvedge deliveries show 1" => format!("  ClickId = {}\n", click()),
         "selvedge person show --user-id customer-1001" => {

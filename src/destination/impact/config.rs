@@ -1,6 +1,7 @@
 //! The `[impact]` section and its programs: the guide's settings under the guide's names.
 
 use super::super::Rule;
+use super::names;
 use crate::fault::{Section, form};
 use crate::secret::Secret;
 use http::Uri;
@@ -133,6 +134,8 @@ impl Config {
 impl Program {
     fn read(section: &mut Section<'_>) -> Self {
         section.require(&["name", "account_sid", "api_key", "campaign_id"]);
+        doubt_targets(section, "custom_parameter_mapping", names::doubt);
+        doubt_targets(section, "custom_mapping_for_products", names::doubt_of_item);
         Self {
             name: section.value("name", &form::TEXT).unwrap_or_default(),
             account_sid: section.value("account_sid", &form::TEXT).unwrap_or_default(),
@@ -152,6 +155,15 @@ impl Program {
             custom_mapping_for_products: section.strings("custom_mapping_for_products").unwrap_or_default(),
             sources: section.list("sources", &form::NAME),
             rule: Rule::read(section),
+        }
+    }
+}
+
+/// Warns of the targets of a custom mapping that impact.com may not know.
+fn doubt_targets(section: &Section<'_>, key: &str, doubt: impl Fn(&str) -> Option<(String, String)>) {
+    for (name, span) in section.names(key) {
+        if let Some((message, help)) = doubt(name) {
+            section.warn_at(span, message, help);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::super::Param;
 use super::table::ITEM;
 use super::{path, value};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// The parameters of all products, numbered from 1.
 ///
@@ -28,16 +29,42 @@ fn one(product: &Value, number: usize, custom: &[(String, String)]) -> Vec<Param
         let (_, inner) = custom.iter().find(|(renamed, _)| renamed == name)?;
         param(name, inner, "custom: ")
     };
-    // impact.com takes the price of one or the subtotal of all, never both.
-    let subtotal = custom_of("ItemSubTotal").is_some();
-    let rows = ITEM.iter().filter(|(name, _)| !(subtotal && *name == "ItemPrice"));
-    let mapped = rows.filter_map(|(name, inner)| custom_of(name).or_else(|| param(name, inner, "")));
+    let mapped = ITEM.iter().filter_map(|(name, inner)| custom_of(name).or_else(|| param(name, inner, "")));
     let added = custom.iter().filter(|(name, _)| !ITEM.iter().any(|(row, _)| row == name));
     mapped.chain(added.filter_map(|(name, inner)| param(name, inner, "custom: "))).collect()
 }
 
-/// The name with the item's number: at its end, or before the `_` of `ItemText_1`.
-fn numbered(name: &str, number: usize) -> String {
+/// Takes out the price of every item that has a subtotal, wherever the two came from: impact.com takes the price of one
+/// or the subtotal of all, never both.
+pub(super) fn drop_prices(params: &mut Vec<Param>) {
+    let number = |param: &Param, name: &str| param.name.strip_prefix(name).map(str::to_owned);
+    let subtotals: HashSet<String> = params.iter().filter_map(|param| number(param, "ItemSubTotal")).collect();
+    if !subtotals.is_empty() {
+        params.retain(|param| number(param, "ItemPrice").is_none_or(|item| !subtotals.contains(&item)));
+    }
+}
+
+/// Why a product has no value for a parameter, or none where its custom mapping leads.
+pub(super) fn why(product: &Value, name: &str, custom: &[(String, String)], is_there: bool) -> Option<String> {
+    let at = |inner: &str| format!("{inner} is {}", value::state(path::find(product, inner)));
+    let row = ITEM.iter().find(|(row, _)| *row == name).map(|(_, inner)| *inner);
+    let astray = custom.iter().find(|(renamed, _)| renamed == name).map(|(_, inner)| inner);
+    let astray = astray.filter(|inner| path::find(product, inner).and_then(value::text).is_none());
+    match (astray, row) {
+        (Some(inner), Some(row)) if is_there => Some(format!("custom: {}; {row} stands in", at(inner))),
+        (Some(inner), Some(row)) => Some(format!("custom: {}, {}", at(inner), at(row))),
+        (Some(inner), None) => Some(format!("custom: {}", at(inner))),
+        (None, row) => row.filter(|_| !is_there).map(at),
+    }
+}
+
+/// The name with an item's number: at its end, or before the `_` of `ItemText_1`.
+pub(super) fn numbered(name: &str, number: usize) -> String {
+    with(name, &number.to_string())
+}
+
+/// The name with `number` in its place.
+pub(super) fn with(name: &str, number: &str) -> String {
     match name.split_once('_') {
         Some((before, after)) => format!("{before}{number}_{after}"),
         None => format!("{name}{number}"),

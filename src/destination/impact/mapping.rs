@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** nothing here reads a clock, a socket or a file; the same call, settings and click map the same way.
 
-use super::super::{Endpoint, Order, Param, Request, Skip, Subject};
+use super::super::{Endpoint, Gap, Order, Param, Request, Skip, Subject};
 use super::config::{Config, Mode, Program};
-use super::table::{PAGE, Row, Rule, TRACK};
+use super::table::{self, Row, Rule};
 use super::{date, email, items, path, value};
 use crate::segment::CallKind;
 use serde_json::Value;
@@ -25,7 +25,7 @@ impl Program {
     pub fn map(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
         self.is_asked(shared, subject)?;
         self.rule.admit(subject)?;
-        self.mapped(shared, subject)
+        self.mapped(shared, subject, |mapper| mapper.request())
     }
 
     /// Maps a call that this program has taken before: by its rule it is not chosen again.
@@ -34,7 +34,12 @@ impl Program {
     /// As [`Program::map`].
     pub fn map_again(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
         self.is_asked(shared, subject)?;
-        self.mapped(shared, subject)
+        self.mapped(shared, subject, |mapper| mapper.request())
+    }
+
+    /// Why rows gave `request` nothing, in the order of the table.
+    pub fn gaps(&self, shared: &Config, subject: &Subject<'_>, request: &Request) -> Vec<Gap> {
+        self.mapped(shared, subject, |mapper| mapper.gaps(request)).unwrap_or_default()
     }
 
     /// Whether the call concerns this program at all.
@@ -48,12 +53,17 @@ impl Program {
         subject.sources.admit(subject.call, subject.write_key, self.sources.as_deref())
     }
 
-    fn mapped(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
+    fn mapped<T>(
+        &self,
+        shared: &Config,
+        subject: &Subject<'_>,
+        told: impl FnOnce(&Mapper<'_>) -> T,
+    ) -> Result<T, Skip> {
         let seen = self.rule.seen(subject.call);
         let subject = &Subject { call: &seen, ..*subject };
         let plan = self.plan(subject)?;
         let platform = Platform::of(subject.call);
-        Ok(Mapper { program: self, shared, subject, plan, platform }.request())
+        Ok(told(&Mapper { program: self, shared, subject, plan, platform }))
     }
 
     /// What becomes of a call. An event in several lists: Install, then Action, then PageLoad.
@@ -73,7 +83,7 @@ impl Program {
         let event = event.ok_or(Skip::NoEventName)?;
         let is_in = |names: &[String]| names.iter().any(|name| name == event);
         if is_in(&self.install_event_names) {
-            Ok(Plan::Install { event })
+            Ok(Plan::Install)
         } else if is_in(&self.action_event_names) {
             Ok(Plan::Action { event })
         } else if is_in(&self.page_load_event_names) {
@@ -86,31 +96,28 @@ impl Program {
 
 /// What a call becomes.
 #[derive(Clone, Copy)]
-enum Plan<'a> {
-    Install { event: &'a str },
+pub(super) enum Plan<'a> {
+    Install,
     Action { event: &'a str },
     PageLoad,
 }
 
 impl Plan<'_> {
-    fn endpoint(self) -> Endpoint {
+    pub(super) fn endpoint(self) -> Endpoint {
         match self {
-            Self::Install { .. } | Self::Action { .. } => Endpoint::Conversions,
+            Self::Install | Self::Action { .. } => Endpoint::Conversions,
             Self::PageLoad => Endpoint::PageLoad,
         }
     }
 
-    fn table(self) -> &'static [Row] {
-        match self.endpoint() {
-            Endpoint::Conversions => TRACK,
-            Endpoint::PageLoad => PAGE,
-        }
+    pub(super) fn table(self) -> &'static [Row] {
+        table::of(self.endpoint())
     }
 }
 
 /// The platform of the app that sent a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Platform {
+pub(super) enum Platform {
     Ios,
     Android,
     Unknown,
@@ -132,20 +139,21 @@ impl Platform {
 }
 
 /// A value and where it came from.
-type Found = (String, Cow<'static, str>);
+pub(super) type Found = (String, Cow<'static, str>);
 
-struct Mapper<'a> {
-    program: &'a Program,
-    shared: &'a Config,
-    subject: &'a Subject<'a>,
-    plan: Plan<'a>,
-    platform: Platform,
+pub(super) struct Mapper<'a> {
+    pub(super) program: &'a Program,
+    pub(super) shared: &'a Config,
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) plan: Plan<'a>,
+    pub(super) platform: Platform,
 }
 
 impl Mapper<'_> {
     fn request(&self) -> Request {
         let mut params = self.rows();
         self.add_custom(&mut params);
+        items::drop_prices(&mut params);
         if self.shared.also_send_current_names {
             add_current_names(&mut params);
         }
@@ -167,13 +175,17 @@ impl Mapper<'_> {
                     self.products().unwrap_or_default(),
                     &self.program.custom_mapping_for_products,
                 ));
-            } else if let Some((value, source)) = self.custom(row.name).or_else(|| self.by_rule(row.rule))
-                && self.may_go(row.name, &value)
+            } else if let Some((value, source)) = self.of_row(row)
+                && self.flaw(row.name, &value).is_none()
             {
                 params.push(Param { name: row.name.into(), value, source });
             }
         }
         params
+    }
+
+    pub(super) fn of_row(&self, row: &Row) -> Option<Found> {
+        self.custom(row.name).or_else(|| self.by_rule(row.rule))
     }
 
     /// Custom mappings of names that are in no row: simply added (to an item's parameter: instead of it).
@@ -182,7 +194,7 @@ impl Mapper<'_> {
             if self.plan.table().iter().any(|row| row.name == name) {
                 continue;
             }
-            let Some((value, source)) = self.custom(name).filter(|(value, _)| self.may_go(name, value)) else {
+            let Some((value, source)) = self.custom(name).filter(|(value, _)| self.flaw(name, value).is_none()) else {
                 continue;
             };
             match params.iter_mut().find(|param| param.name == *name) {
@@ -192,7 +204,7 @@ impl Mapper<'_> {
         }
     }
 
-    fn custom(&self, name: &str) -> Option<Found> {
+    pub(super) fn custom(&self, name: &str) -> Option<Found> {
         let (_, path) = self.program.custom_parameter_mapping.iter().find(|(renamed, _)| renamed == name)?;
         let found = path::find(self.subject.call, path)?;
         // However the name is spelt, an address never goes out plain.
@@ -224,13 +236,13 @@ impl Mapper<'_> {
             Rule::IpAddress(path) => self.at(path).or_else(|| self.visitor_ip()),
             Rule::UserAgent(path) => self.at(path).or_else(|| self.visitor_user_agent()),
             Rule::EventDate(path) => Some(self.event_date(path)),
-            Rule::EventTypeCode => self.event_type_code(),
-            Rule::EventCode => matches!(self.plan, Plan::Install { .. }).then(|| (INSTALL.into(), "constant".into())),
+            Rule::EventCode => matches!(self.plan, Plan::Install).then(|| (INSTALL.into(), "constant".into())),
             Rule::EventTypeId => self.event_type_id(),
             Rule::CampaignId => Some((self.program.campaign_id.clone(), "settings.campaignId".into())),
             Rule::ClickId => self.click_id(),
-            Rule::AppId(path) => self.app_id().or_else(|| self.at(path)),
-            Rule::Items => None,
+            Rule::PageLoadClickId if self.shared.send_click_id_on_page_load => self.click_id(),
+            Rule::PageLoadClickId | Rule::Items => None,
+            Rule::AppId(path) => self.app_id().or_else(|| self.first(&[path])),
         }
     }
 
@@ -244,7 +256,7 @@ impl Mapper<'_> {
     }
 
     /// `None` where the call has no products: the guide's `undefined`. An empty list is defined.
-    fn products(&self) -> Option<&[Value]> {
+    pub(super) fn products(&self) -> Option<&[Value]> {
         path::find(self.subject.call, "properties.products")?.as_array().map(Vec::as_slice)
     }
 
@@ -254,12 +266,13 @@ impl Mapper<'_> {
     }
 
     fn email(&self, paths: &[&'static str]) -> Option<Found> {
-        let identify: &[&'static str] = match self.subject.kind {
-            CallKind::Identify => &["traits.email"],
-            _ => &[],
-        };
         let hash = |path: &'static str| self.hashed(path::find(self.subject.call, path)?);
-        paths.iter().chain(identify).find_map(|path| Some((hash(path)?, (*path).into())))
+        self.email_paths(paths).into_iter().find_map(|path| Some((hash(path)?, path.into())))
+    }
+
+    pub(super) fn email_paths(&self, paths: &[&'static str]) -> Vec<&'static str> {
+        let identify = (self.subject.kind == CallKind::Identify).then_some("traits.email");
+        paths.iter().copied().chain(identify).collect()
     }
 
     fn hashed(&self, address: &Value) -> Option<String> {
@@ -281,13 +294,6 @@ impl Mapper<'_> {
         (date, source.into())
     }
 
-    fn event_type_code(&self) -> Option<Found> {
-        match self.plan {
-            Plan::Install { event } | Plan::Action { event } => Some((event.into(), "event".into())),
-            Plan::PageLoad => None,
-        }
-    }
-
     fn event_type_id(&self) -> Option<Found> {
         let Plan::Action { event } = self.plan else {
             return None;
@@ -300,9 +306,6 @@ impl Mapper<'_> {
     }
 
     fn click_id(&self) -> Option<Found> {
-        if self.plan.endpoint() == Endpoint::PageLoad && !self.shared.send_click_id_on_page_load {
-            return None;
-        }
         let id = self.subject.click?.id.as_str();
         let said = path::find(self.subject.call, "context.referrer.id").and_then(Value::as_str) == Some(id);
         Some((id.to_owned(), if said { "context.referrer.id" } else { "attribution" }.into()))
@@ -316,19 +319,19 @@ impl Mapper<'_> {
         }
     }
 
-    /// Conditions on a value, wherever it came from.
-    fn may_go(&self, name: &str, value: &str) -> bool {
+    /// What keeps a value from going out, wherever it came from.
+    pub(super) fn flaw(&self, name: &str, value: &str) -> Option<&'static str> {
         match name {
-            "CustomerId" => self.plan.endpoint() == Endpoint::Conversions || is_identifier(value),
-            "IpAddress" => value != NO_ADDRESS,
-            _ => true,
+            "CustomerId" if self.plan.endpoint() == Endpoint::PageLoad => flaw_of_identifier(value),
+            "IpAddress" if value == NO_ADDRESS => Some("is 0.0.0.0: the site wants none sent"),
+            _ => None,
         }
     }
 
     /// What impact.com counts as the event type when it looks for duplicates.
     fn event_type(&self, params: &[Param]) -> Option<String> {
         let code = match self.plan {
-            Plan::Install { .. } => "EventCode",
+            Plan::Install => "EventCode",
             Plan::Action { .. } => "EventTypeCode",
             Plan::PageLoad => return None,
         };
@@ -341,19 +344,23 @@ fn setting(value: Option<&String>, source: &'static str) -> Option<Found> {
 }
 
 /// The guide's footnote on `CustomerId` in page loads: 7 or more characters, 3 or more of them distinct, no white space.
-fn is_identifier(text: &str) -> bool {
+fn flaw_of_identifier(text: &str) -> Option<&'static str> {
     const CHARACTERS_MIN: usize = 7;
     const DISTINCT_MIN: usize = 3;
     let mut distinct: Vec<char> = Vec::with_capacity(DISTINCT_MIN);
     for character in text.chars() {
         if character.is_whitespace() {
-            return false;
+            return Some("has white space (the footnote on page loads)");
         }
         if distinct.len() < DISTINCT_MIN && !distinct.contains(&character) {
             distinct.push(character);
         }
     }
-    distinct.len() == DISTINCT_MIN && text.chars().count() >= CHARACTERS_MIN
+    if text.chars().count() < CHARACTERS_MIN {
+        Some("has fewer than 7 characters (the footnote on page loads)")
+    } else {
+        (distinct.len() < DISTINCT_MIN).then_some("has fewer than 3 distinct characters (the footnote on page loads)")
+    }
 }
 
 /// Today's names of impact.com's, each right after the guide's name for the same thing.

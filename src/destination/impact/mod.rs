@@ -1,6 +1,7 @@
 //! impact.com: the mapping of its Segment guide, and its two endpoints.
 //!
-//! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read.
+//! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read. [`guide`] has both
+//! side by side, with the cases that show them.
 //! Everything but [`client`] is pure.
 
 pub mod answer;
@@ -8,14 +9,19 @@ pub mod client;
 pub mod config;
 mod date;
 pub(super) mod email;
+mod gaps;
+#[doc = include_str!("mapping.md")]
+pub mod guide {}
 mod items;
 mod mapping;
+mod names;
 mod path;
 mod table;
 mod value;
 
 pub use client::Client;
 pub use config::{Config, Program};
+pub use table::reads as row;
 
 /// `context.referrer.type` of a click of impact.com's (the guide, "Using Click ID").
 pub const REFERRER_TYPE: &str = "impactRadius";

@@ -26,6 +26,23 @@ pub(super) fn truthy_text(value: &Value) -> Option<String> {
     }
 }
 
+/// In a word or two, what stands in a place that gave no value.
+pub(super) fn state(value: Option<&Value>) -> &'static str {
+    match value {
+        None => "absent",
+        Some(Value::Null) => "null",
+        Some(Value::Bool(false)) => "false",
+        Some(Value::Bool(true)) => "true",
+        Some(Value::Number(number)) if number.as_f64() == Some(0.0) => "0",
+        Some(Value::Number(_)) => "a number",
+        Some(Value::String(text)) if text.is_empty() => "empty",
+        Some(Value::String(text)) if text.trim().is_empty() => "blank",
+        Some(Value::String(_)) => "a text",
+        Some(Value::Array(_)) => "a list",
+        Some(Value::Object(_)) => "an object",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

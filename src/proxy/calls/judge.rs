@@ -5,7 +5,7 @@
 use crate::attribution::{Attribution, Basis, Evidence, Rules as Weights, attribute, is_decided, wins};
 use crate::click::{self, Click, ClickId, Place, parameter};
 use crate::clock::Time;
-use crate::destination::{Program, Request, Skip, Sources, Subject, impact, kept};
+use crate::destination::{Gap, Program, Request, Skip, Sources, Subject, impact, kept};
 use crate::links::{Found, IdKind, Lesson, Links, PersonKey};
 use crate::metrics::Label;
 use crate::segment;
@@ -13,6 +13,7 @@ use crate::segment::envelope::CALL_BYTES_MAX;
 use crate::segment::referrer::{Kept, enrich, said};
 use crate::segment::splice::Edit;
 use crate::segment::{CallKind, Names, View, Visitor};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// The track event in which mobile SDKs copy a link's query parameters into the properties.
@@ -295,24 +296,53 @@ fn written(view: &View<'_>, id: &ClickId, rules: &Rules) -> Result<Vec<Edit>, Ke
     if view.raw().len() + grown > CALL_BYTES_MAX { Err(Kept::TooLarge) } else { Ok(edits) }
 }
 
+/// A call as it goes on, and what else it is mapped from.
+struct Enriched {
+    call: Option<Value>,
+    sent_at: Option<Time>,
+    click: Option<Click>,
+}
+
+impl Enriched {
+    fn of(judged: &Judged<'_>) -> Self {
+        Self {
+            call: judged.view.value(judged.edits()),
+            sent_at: judged.view.sent_at().and_then(|text| Time::parse(&text)),
+            click: judged.attribution.as_ref().and_then(Attribution::earned).cloned(),
+        }
+    }
+
+    fn subject<'a>(&'a self, kind: CallKind, facts: &'a Facts<'_>, rules: &'a Rules) -> Option<Subject<'a>> {
+        let subject = |call| Subject {
+            call,
+            kind,
+            arrival: facts.arrival,
+            sent_at: self.sent_at,
+            visitor: facts.visitor,
+            click: self.click.as_ref(),
+            write_key: facts.write_key,
+            sources: &rules.sources,
+        };
+        self.call.as_ref().map(subject)
+    }
+}
+
+/// Why rows of the mapping gave nothing, for each request of a judged call: for people.
+pub fn gaps(judged: &Judged<'_>, facts: &Facts<'_>, rules: &Rules) -> Vec<Vec<Gap>> {
+    let enriched = Enriched::of(judged);
+    let subject = enriched.subject(judged.view.kind, facts, rules);
+    let gaps = |(name, request): &(String, Request)| {
+        Some(Program::named(name, &rules.impact)?.gaps(subject.as_ref()?, request))
+    };
+    judged.requests.iter().map(|request| gaps(request).unwrap_or_default()).collect()
+}
+
 fn map(facts: &Facts<'_>, rules: &Rules, judged: &mut Judged<'_>) {
     if rules.impact.programs.is_empty() {
         return;
     }
-    let view = judged.view;
-    let value = view.value(judged.edits());
-    let sent_at = view.sent_at().and_then(|text| Time::parse(&text));
-    let click = judged.attribution.as_ref().and_then(Attribution::earned).cloned();
-    let subject = value.as_ref().map(|call| Subject {
-        call,
-        kind: view.kind,
-        arrival: facts.arrival,
-        sent_at,
-        visitor: facts.visitor,
-        click: click.as_ref(),
-        write_key: facts.write_key,
-        sources: &rules.sources,
-    });
+    let enriched = Enriched::of(judged);
+    let subject = enriched.subject(judged.view.kind, facts, rules);
     for program in Program::all(&rules.impact) {
         let mapped = match (&subject, judged.bot) {
             (_, true) => Err(Skip::Bot),

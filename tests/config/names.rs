@@ -1,0 +1,102 @@
+//! The targets of custom mappings, as `check` looks at them.
+
+use crate::{NEEDED, PROGRAM, faults_of};
+use selvedge::config;
+use selvedge::secret::Secrets;
+use std::path::Path;
+
+/// The warnings about one target in one of the two mappings, with their help.
+fn doubts(mapping: &str, name: &str) -> Vec<String> {
+    let text = format!("{NEEDED}{PROGRAM}{mapping} = {{ \"{name}\" = \"a.b\" }}\n");
+    let loaded = config::parse(&text, "test.toml", Path::new(""), Secrets::Required).unwrap();
+    let about = loaded.warnings.iter().filter(|fault| fault.message.starts_with(&format!("`{name}`")));
+    about.map(|fault| format!("{} ({})", fault.message, fault.help.as_deref().unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_target_that_impact_does_not_document_is_a_warning() {
+    for (name, doubt) in [
+        ("CustomerStaus", "is no parameter that impact.com documents (did you mean `CustomerStatus`?)"),
+        ("customerstatus", "is no parameter that impact.com documents (did you mean `CustomerStatus`?)"),
+        ("Zeta", "is no parameter that impact.com documents (it is sent all the same: see that your account has it)"),
+        ("Text51", "is no parameter that impact.com documents (there are `Text1` to `Text50`)"),
+        ("Text01", "is no parameter that impact.com documents (there are `Text1` to `Text50`)"),
+        ("Money", "is no parameter that impact.com documents (there are `Money1` to `Money3`)"),
+        (
+            "ItemPrice",
+            "does not say which item it is about (write the item's number, `ItemPrice1`, or map it for all items in `custom_mapping_for_products`)",
+        ),
+        (
+            "ItemText_3",
+            "does not say which item it is about (write the item's number, `ItemText1_3`, or map it for all items in `custom_mapping_for_products`)",
+        ),
+        (
+            "ItemPrice0",
+            "is no parameter that impact.com documents (it is sent all the same: see that your account has it)",
+        ),
+        ("Oid", "is another name of `OrderId` (map `OrderId` instead: both would go out)"),
+    ] {
+        assert_eq!(doubts("custom_parameter_mapping", name), [format!("`{name}` {doubt}")], "{name}");
+    }
+}
+
+#[test]
+fn a_target_that_is_no_parameter_of_an_item_is_a_warning() {
+    for (name, doubt) in [
+        ("ItemPrices", "is no parameter of an item that impact.com documents (did you mean `ItemPrice`?)"),
+        (
+            "ItemMoney_4",
+            "is no parameter of an item that impact.com documents (there are `ItemMoney_1` to `ItemMoney_3`)",
+        ),
+        ("ItemPrice1", "has a number, and would get another one for each item (write `ItemPrice`)"),
+        ("ItemText2_3", "has a number, and would get another one for each item (write `ItemText_3`)"),
+        ("CustomerStatus", "is no parameter of an item (map it in `custom_parameter_mapping`)"),
+        ("Text1", "is no parameter of an item (map it in `custom_parameter_mapping`)"),
+        (
+            "Zeta",
+            "is no parameter of an item that impact.com documents (it is sent all the same: see that your account has it)",
+        ),
+    ] {
+        assert_eq!(doubts("custom_mapping_for_products", name), [format!("`{name}` {doubt}")], "{name}");
+    }
+}
+
+#[test]
+fn documented_targets_are_no_warning() {
+    for name in [
+        "CustomerStatus",
+        "AppleAdTrack",
+        "PropertyId",
+        "CustomClickId",
+        "SubId3",
+        "Text1",
+        "Text50",
+        "Numeric10",
+        "Money3",
+        "Date10",
+    ] {
+        assert!(doubts("custom_parameter_mapping", name).is_empty(), "{name}");
+    }
+    for name in ["ItemPrice1", "ItemSubTotal12", "ItemText1_50", "ItemMoney10_3"] {
+        assert!(doubts("custom_parameter_mapping", name).is_empty(), "{name}");
+    }
+    for name in ["ItemPrice", "ItemSubTotal", "ItemMpn", "ItemText_50", "ItemDate_10"] {
+        assert!(doubts("custom_mapping_for_products", name).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn the_warning_points_at_the_name() {
+    let text = format!(
+        "{NEEDED}{PROGRAM}[impact.program.custom_parameter_mapping]\nText1 = \"a\"\nZeta = \"properties.z\"\nAlpha = \"\"\n"
+    );
+    let faults = faults_of(&text);
+    assert_eq!(
+        faults[1..],
+        [
+            "12:1 warning `Zeta` is no parameter that impact.com documents",
+            "13:1 warning `Alpha` is no parameter that impact.com documents"
+        ],
+        "{faults:?}"
+    );
+}
