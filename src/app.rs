@@ -12,10 +12,11 @@ use crate::live::{Kind, Live};
 use crate::metrics::{Label, Metrics};
 use crate::outbox::{Delivery, Forwards, Outbox};
 use crate::proxy::calls::judge::Rules;
-use crate::proxy::{Calls, Courier, Edge, Parts, Recorder, Shared, Upstream, Waits, upstream::UpstreamError};
+use crate::proxy::{Calls, Courier, Edge, Https, Parts, Recorder, Shared, Upstream, Waits, upstream::UpstreamError};
 use crate::secret::Secret;
 use crate::server::drain::Drain;
-use crate::server::listener::{BindError, Listener};
+use crate::server::listener::{BindError, Listener, Speaks};
+use crate::server::{self, tls};
 use crate::store::Store;
 use http::Uri;
 use std::io;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection to Segment may take, and its answer: SDKs themselves give up after 10 to 20 seconds.
@@ -33,7 +35,7 @@ const SEGMENT_WAITS: Waits = Waits { connect: Duration::from_secs(5), response: 
 pub struct App {
     edge: Arc<Edge>,
     drain: Drain,
-    sites: Vec<SocketAddr>,
+    sites: Vec<String>,
     admin: SocketAddr,
     store: Store,
     live: Live,
@@ -54,6 +56,9 @@ pub enum StartError {
     /// The admin listener's address cannot be had.
     #[error("cannot listen on {0} (admin): {1}")]
     BindAdmin(SocketAddr, #[source] io::Error),
+    /// TLS towards visitors cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     /// A target or TLS cannot be used.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -69,8 +74,8 @@ impl App {
     /// See [`StartError`]; nothing is left running.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let mut listeners = Vec::new();
-        for address in &config.listen.http {
-            listeners.push(Listener::bind(*address).await?);
+        for (address, speaks) in speaking(&config.listen)? {
+            listeners.push(Listener::bind(address, speaks).await?);
         }
         let failed = |error| StartError::BindAdmin(config.listen.admin, error);
         let admin_listener = TcpListener::bind(config.listen.admin).await.map_err(failed)?;
@@ -124,7 +129,7 @@ impl App {
         };
         let admin_task = tokio::spawn(admin::serve(admin_listener, admin, stop.clone()));
         let drain = Drain::new();
-        let sites = listeners.iter().map(Listener::address).collect();
+        let sites = listeners.iter().map(Listener::url).collect();
         for listener in listeners {
             listener.start(edge.clone(), &drain);
         }
@@ -158,8 +163,8 @@ impl App {
         self.store.close().await;
     }
 
-    /// The addresses on which sites are served.
-    pub fn sites(&self) -> &[SocketAddr] {
+    /// Where sites are served: `http://address` or `https://address`.
+    pub fn sites(&self) -> &[String] {
         &self.sites
     }
 
@@ -197,8 +202,20 @@ fn edge(config: &Config, shared: &Arc<Shared>, outbox: &Outbox, forwards: &Forwa
         trusted_proxies: config.listen.trusted_proxies.clone(),
         calls,
         shared: shared.clone(),
+        https: Https::new(config.listen.redirect_to_https, config.listen.hsts),
         access_log: config.log.access,
     })
+}
+
+/// The site listeners, and what each speaks.
+fn speaking(listen: &server::Config) -> Result<Vec<(SocketAddr, Speaks)>, StartError> {
+    let plain = Speaks::Plain { http2: listen.http2_prior_knowledge };
+    let mut listeners: Vec<_> = listen.http.iter().map(|address| (*address, plain.clone())).collect();
+    if let Some(https) = &listen.https {
+        let tls = Speaks::Tls(TlsAcceptor::from(Arc::new(tls::server(https.certificates.clone())?)));
+        listeners.extend(https.addresses.iter().map(|address| (*address, tls.clone())));
+    }
+    Ok(listeners)
 }
 
 /// Programs of one account share its rate limit.

@@ -80,7 +80,7 @@ impl Stage {
 
     /// The shop, seen through the node.
     fn front(&self) -> String {
-        self.app.sites().first().map(|address| format!("http://{address}")).unwrap_or_default()
+        self.app.sites().first().cloned().unwrap_or_default()
     }
 
     /// Prints what to open, and then what happens, until somebody stops it.

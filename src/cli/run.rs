@@ -66,7 +66,7 @@ async fn serve(config: Config) -> io::Result<()> {
 fn announce(app: &App, banner: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for site in app.sites() {
-        writeln!(out, "selvedge: site listening on http://{site}")?;
+        writeln!(out, "selvedge: site listening on {site}")?;
     }
     writeln!(out, "selvedge: admin listening on http://{}", app.admin())?;
     out.write_all(banner.as_bytes())?;

@@ -78,7 +78,7 @@ pub fn parse(text: &str, name: &str, folder: &Path, secrets: Secrets) -> Result<
 fn read_sections(root: &mut Section<'_>, folder: &Path) -> Config {
     let sites = root.sections("site");
     Config {
-        listen: whole(root.section("listen"), server::Config::read),
+        listen: whole(root.section("listen"), |listen| server::Config::read(listen, folder)),
         sites: sites.into_iter().map(|site| whole(site, proxy::Site::read)).collect(),
         click: whole(root.section("click"), click::Config::read),
         segment: whole(root.section("segment"), segment::Config::read),

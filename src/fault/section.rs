@@ -211,6 +211,16 @@ impl<'r> Section<'r> {
         self.pairs(key, Self::read_identifier)
     }
 
+    /// Whether anything stands under a key.
+    pub fn has(&self, key: &str) -> bool {
+        self.raw(key).is_some()
+    }
+
+    /// Whether the values of secrets are needed.
+    pub fn secrets(&self) -> Secrets {
+        self.reader.secrets
+    }
+
     /// The section of that name; an empty one when it is absent.
     pub fn section(&mut self, key: &'static str) -> Self {
         let path = self.path_of(key);

@@ -6,6 +6,8 @@ use super::config::Site;
 use super::forwarded::{Peer, introduce};
 use super::headers;
 use super::host::Host;
+use super::http2::as_http1;
+use super::https::Https;
 use super::rescue::{Refusal, refuse};
 use super::route::{Route, Routes};
 use super::shared::Shared;
@@ -31,6 +33,8 @@ pub struct Parts {
     pub calls: Calls,
     /// What visits and calls share.
     pub shared: Arc<Shared>,
+    /// The policy on https.
+    pub https: Https,
     /// Whether each request leaves a line in the log.
     pub access_log: bool,
 }
@@ -41,6 +45,7 @@ pub struct Edge {
     trusted_proxies: Vec<IpNet>,
     calls: Calls,
     shared: Arc<Shared>,
+    https: Https,
     access_log: bool,
     tunnels: Tunnels,
 }
@@ -54,17 +59,22 @@ impl Edge {
             trusted_proxies: parts.trusted_proxies,
             calls: parts.calls,
             shared: parts.shared,
+            https: parts.https,
             access_log: parts.access_log,
             tunnels: Tunnels::default(),
         })
     }
 
     /// Answers one request: the flow of every request begins here.
-    pub async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+    pub async fn handle(&self, mut request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         let host = match admit(&request) {
             Ok(host) => host,
             Err(refusal) => return refuse(refusal),
         };
+        if peer.tls_name().is_some_and(|name| !self.routes.is_one(name, host.name())) {
+            return refuse(Refusal::Misdirected);
+        }
+        as_http1(&mut request, &host);
         let watch = Stopwatch::start();
         let seen = self.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
         let (route, response) = match self.routes.find(host.name(), request.uri().path()) {
@@ -94,7 +104,12 @@ impl Edge {
     ) -> Response<Body> {
         let _in_flight = self.shared.metrics.request_began(metrics::Route::Site);
         let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
-        site::visit(self, site, request, &visitor, watch).await
+        if let Some(redirect) = self.https.redirect(request.method(), request.uri(), &visitor) {
+            return redirect;
+        }
+        let mut response = site::visit(self, site, request, &visitor, watch).await;
+        self.https.remind(response.headers_mut(), &visitor);
+        response
     }
 
     async fn call(
@@ -144,5 +159,5 @@ fn admit(request: &Request<Incoming>) -> Result<Host, Refusal> {
     }
     headers::check_framing(request.headers())?;
     headers::check_loop(request.headers())?;
-    Host::read(request.uri(), request.headers())
+    Host::read(request.version(), request.uri(), request.headers())
 }

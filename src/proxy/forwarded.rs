@@ -15,8 +15,9 @@ const FORWARDED: HeaderName = http::header::FORWARDED;
 #[derive(Clone, Debug)]
 pub struct Peer {
     ip: IpAddr,
-    https: bool,
     ip_text: HeaderValue,
+    /// The name that it asked for in the TLS handshake, in small letters; empty: none. `None`: no TLS.
+    tls_name: Option<Box<str>>,
 }
 
 /// The visitor behind a request, as far as the peers in between are trusted.
@@ -31,12 +32,22 @@ pub struct VisitorFacts {
 }
 
 impl Peer {
-    /// The peer at `address`, whose connection to us is TLS or not.
-    pub fn new(address: SocketAddr, https: bool) -> Self {
+    /// The peer at `address`, with the name that it asked for if its connection to us is TLS (empty: it asked for none).
+    pub fn new(address: SocketAddr, tls_name: Option<Box<str>>) -> Self {
         let ip = address.ip().to_canonical();
         // An address's text is always a valid field value.
         let ip_text = HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        Self { ip, https, ip_text }
+        Self { ip, ip_text, tls_name }
+    }
+
+    /// Whether its connection to us is TLS.
+    pub fn is_https(&self) -> bool {
+        self.tls_name.is_some()
+    }
+
+    /// The name that it asked for in the TLS handshake, in small letters.
+    pub fn tls_name(&self) -> Option<&str> {
+        self.tls_name.as_deref().filter(|name| !name.is_empty())
     }
 
     /// The peer's address.
@@ -59,9 +70,9 @@ fn introduce_stranger(headers: &mut HeaderMap, peer: &Peer, host: Host) -> Visit
     headers.remove(X_REAL_IP);
     headers.remove(FORWARDED);
     headers.insert(X_FORWARDED_FOR, peer.ip_text.clone());
-    headers.insert(X_FORWARDED_PROTO, scheme(peer.https));
+    headers.insert(X_FORWARDED_PROTO, scheme(peer.is_https()));
     headers.insert(X_FORWARDED_HOST, host.value().clone());
-    VisitorFacts { ip: peer.ip, https: peer.https, host }
+    VisitorFacts { ip: peer.ip, https: peer.is_https(), host }
 }
 
 fn introduce_behind_proxy(headers: &mut HeaderMap, peer: &Peer, host: Host, trusted: &[IpNet]) -> VisitorFacts {
@@ -69,8 +80,8 @@ fn introduce_behind_proxy(headers: &mut HeaderMap, peer: &Peer, host: Host, trus
     let https = match headers.get(X_FORWARDED_PROTO).and_then(first_token) {
         Some(proto) => proto.eq_ignore_ascii_case(b"https"),
         None => {
-            headers.insert(X_FORWARDED_PROTO, scheme(peer.https));
-            peer.https
+            headers.insert(X_FORWARDED_PROTO, scheme(peer.is_https()));
+            peer.is_https()
         }
     };
     let host = match headers.get(X_FORWARDED_HOST).and_then(Host::parse) {
@@ -129,7 +140,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let peer = Peer::new(SocketAddr::new(peer.parse().unwrap(), 1), false);
+        let peer = Peer::new(SocketAddr::new(peer.parse().unwrap(), 1), None);
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
         let host = Host::parse(&HeaderValue::from_static("shop.example")).unwrap();
         let facts = introduce(&mut headers, &peer, host, &trusted);

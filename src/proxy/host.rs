@@ -3,7 +3,7 @@
 use super::rescue::Refusal;
 use http::header::HOST;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri, Version};
 
 /// A request's one and only Host, known to be well-formed.
 #[derive(Clone, Debug)]
@@ -14,14 +14,19 @@ pub struct Host {
 }
 
 impl Host {
-    /// Reads the host of a request. Exactly one well-formed Host must be there, and an absolute-form target must agree
-    /// with it (RFC 9112 §3.2): two hosts are two opinions on where a request belongs.
-    pub fn read(uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
+    /// Reads the host of a request. Exactly one well-formed Host must be there, and an absolute-form target, or the authority
+    /// of HTTP/2, must agree with it (RFC 9112 §3.2, RFC 9113 §8.3.1): two hosts are two opinions on where a request belongs.
+    /// In HTTP/2 the authority alone will do.
+    pub fn read(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
         let mut values = headers.get_all(HOST).iter();
-        let (Some(value), None) = (values.next(), values.next()) else {
-            return Err(Refusal::BadHost);
+        let host = match (values.next(), values.next(), uri.authority()) {
+            (Some(value), None, _) => Self::parse(value),
+            (None, None, Some(authority)) if version == Version::HTTP_2 => {
+                HeaderValue::from_str(authority.as_str()).ok().and_then(|value| Self::parse(&value))
+            }
+            _ => None,
         };
-        let host = Self::parse(value).ok_or(Refusal::BadHost)?;
+        let host = host.ok_or(Refusal::BadHost)?;
         match uri.authority() {
             Some(authority) if !host.agrees_with(authority) => Err(Refusal::BadHost),
             _ => Ok(host),
@@ -110,14 +115,19 @@ mod tests {
 
     #[test]
     fn there_is_exactly_one_and_the_target_agrees() {
-        let read = |uri: &'static str, hosts: &[&'static str]| {
+        let read_by = |version, uri: &'static str, hosts: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for host in hosts {
                 headers.append(HOST, HeaderValue::from_static(host));
             }
-            Host::read(&Uri::from_static(uri), &headers).map(|host| host.name().to_owned())
+            Host::read(version, &Uri::from_static(uri), &headers).map(|host| host.name().to_owned())
         };
+        let read = |uri, hosts| read_by(Version::HTTP_11, uri, hosts);
         assert_eq!(read("/", &["a.example"]), Ok("a.example".into()));
+        assert_eq!(read_by(Version::HTTP_2, "https://a.example/", &[]), Ok("a.example".into()));
+        for (uri, hosts) in [("/", &[][..]), ("https://u@a.example/", &[]), ("https://b.example/", &["a.example"])] {
+            assert_eq!(read_by(Version::HTTP_2, uri, hosts), Err(Refusal::BadHost), "{uri} {hosts:?}");
+        }
         assert_eq!(read("http://A.example/", &["a.example"]), Ok("a.example".into()));
         for (uri, hosts) in [
             ("/", &[][..]),

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** bodies stream; nothing here holds a whole body of the site's.
 //! **Invariant:** where a request goes is decided by the configuration, never by what the visitor wrote.
-//! **Invariant:** only [`rescue`] chooses a status of our own.
+//! **Invariant:** only [`rescue`] chooses a status of our own, and [`Https`] one that redirects.
 
 pub mod body;
 pub mod cacheable;
@@ -12,6 +12,8 @@ pub mod edge;
 pub mod forwarded;
 pub mod headers;
 pub mod host;
+mod http2;
+mod https;
 mod landing;
 mod missed;
 pub mod rescue;
@@ -27,6 +29,7 @@ pub use calls::{Caller, Calls, Recorder};
 pub use config::{HostMode, Site};
 pub use edge::{Edge, Parts};
 pub use forwarded::{Peer, VisitorFacts};
+pub use https::Https;
 pub use missed::Courier;
 pub use shared::Shared;
 pub use upstream::{Upstream, Waits};

@@ -26,6 +26,9 @@ pub enum Refusal {
     /// No site is configured for this host.
     #[error("no site is served under this host")]
     UnknownHost,
+    /// The TLS handshake was for another site's name (RFC 9110 §15.5.20).
+    #[error("this connection was made for another site")]
+    Misdirected,
     /// A path under Segment's prefix that is none of its endpoints.
     #[error("the request's body broke off")]
     BrokenBody,
@@ -69,7 +72,7 @@ pub fn refuse(refusal: Refusal) -> Response<Body> {
     let status = match refusal {
         Refusal::BadHost | Refusal::BadFraming | Refusal::BadTarget | Refusal::BrokenBody => StatusCode::BAD_REQUEST,
         Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
-        Refusal::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+        Refusal::UnknownHost | Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Refusal::Loop => StatusCode::LOOP_DETECTED,
     };
     let mut response = say(status, &refusal.to_string());

@@ -71,6 +71,17 @@ impl Routes {
         }
     }
 
+    /// Whether two hosts are one site's, or both Segment's own.
+    pub fn is_one(&self, one: &str, other: &str) -> bool {
+        let place = |host| {
+            (
+                self.segment_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)),
+                self.site(host).map(std::ptr::from_ref),
+            )
+        };
+        one.eq_ignore_ascii_case(other) || place(one) == place(other)
+    }
+
     fn site(&self, host: &str) -> Option<&Served> {
         let exact = if self.by_host.is_empty() {
             None

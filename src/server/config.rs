@@ -1,15 +1,30 @@
 //! The `[listen]` section.
 
+use super::tls;
+use crate::clock::Clock;
 use crate::fault::{Form, Section, form};
+use crate::secret::Secrets;
 use ipnet::IpNet;
+use rustls::sign::CertifiedKey;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What listens, and whom it trusts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The site listeners (plain HTTP/1.1). `http` is one address or a list.
+    /// The plain site listeners. `http` is one address or a list.
     pub http: Vec<SocketAddr>,
+    /// The site listeners that speak TLS. Default: none.
+    pub https: Option<Https>,
+    /// Whether visits to the plain listeners are sent to https. Default: no.
+    pub redirect_to_https: bool,
+    /// How long browsers shall come by https only (RFC 6797). Default: nothing is said.
+    pub hsts: Option<Duration>,
+    /// Whether the plain listeners take HTTP/2 by prior knowledge (RFC 9113 §3.3). Default: no.
+    pub http2_prior_knowledge: bool,
     /// The admin listener. Default: `127.0.0.1:9901`.
     pub admin: SocketAddr,
     /// Peers whose forwarding headers are believed. Default: none.
@@ -18,6 +33,16 @@ pub struct Config {
     pub grace: Duration,
     /// Worker threads. Default: the machine's cores.
     pub workers: Option<usize>,
+}
+
+/// `[listen.https]`
+#[derive(Clone, Debug)]
+pub struct Https {
+    /// `address` is one or a list.
+    pub addresses: Vec<SocketAddr>,
+    /// The certificates with their keys, the default one first. A file that is not there leaves a gap only where its absence is
+    /// a warning (`check`, `explain`).
+    pub certificates: Vec<Arc<CertifiedKey>>,
 }
 
 /// Where the admin listener is by default: on this machine only.
@@ -43,32 +68,49 @@ const PROXIES: Form<Vec<IpNet>> = Form {
 
 impl Config {
     /// Reads the section.
-    pub fn read(section: &mut Section<'_>) -> Self {
-        section.refuse(
-            "https",
-            "TLS is not available in this version",
-            "leave `https` out; a TLS balancer can stand in front",
-        );
-        section.require(&["http"]);
+    pub fn read(section: &mut Section<'_>, folder: &Path) -> Self {
+        let https = section.has("https").then(|| {
+            let mut section = section.section("https");
+            let https = Https::read(&mut section, folder);
+            let taken = section.places("address");
+            section.finish();
+            (https, taken)
+        });
+        let (https, taken) = https.unzip();
+        if https.is_none() {
+            section.require(&["http"]);
+        }
         let listed = section.one_or_more("http", &form::ADDRESS);
-        if listed.as_ref().is_some_and(Vec::is_empty) && section.places("http").is_empty() {
+        if https.is_none() && listed.as_ref().is_some_and(Vec::is_empty) && section.places("http").is_empty() {
             section.complain("`http` of [listen] lists no address", form::ADDRESS.help);
         }
         let config = Self {
             http: listed.unwrap_or_default(),
+            https,
+            redirect_to_https: section.bool("redirect_to_https").unwrap_or(false),
+            hsts: section.optional("hsts", &form::DURATION),
+            http2_prior_knowledge: section.bool("http2_prior_knowledge").unwrap_or(false),
             admin: section.value("admin", &form::ADDRESS).unwrap_or(ADMIN),
             trusted_proxies: section.list("trusted_proxies", &PROXIES).unwrap_or_default().concat(),
             grace: section.value("grace", &form::DURATION).unwrap_or(GRACE),
             workers: section.count("workers", 1..=WORKERS_MAX).and_then(|count| usize::try_from(count).ok()),
         };
-        config.refuse_shared_addresses(section);
+        config.refuse_shared_addresses(section, taken.unwrap_or_default());
+        for key in ["redirect_to_https", "hsts"] {
+            if config.https.is_none() && section.has(key) && config.trusted_proxies.is_empty() {
+                section.warn(
+                    format!("`{key}` without `https`: nobody comes by https"),
+                    "add [listen.https], or name the balancer that ends TLS in `trusted_proxies`",
+                );
+            }
+        }
         config
     }
 
     /// No two listeners can have one address; on port 0 each gets a port of its own.
-    fn refuse_shared_addresses(&self, section: &Section<'_>) {
+    fn refuse_shared_addresses(&self, section: &Section<'_>, https: Vec<(&str, Range<usize>)>) {
         let mut taken = Vec::new();
-        for (text, span) in section.places("http").into_iter().chain(section.places("admin")) {
+        for (text, span) in section.places("http").into_iter().chain(https).chain(section.places("admin")) {
             let Ok(address) = text.parse::<SocketAddr>() else { continue };
             if address.port() != 0 && taken.contains(&address) {
                 section.refuse_at(
@@ -86,6 +128,39 @@ impl Config {
             );
         }
     }
+}
+
+impl Https {
+    fn read(section: &mut Section<'_>, folder: &Path) -> Self {
+        section.require(&["address", "certificates"]);
+        let addresses = section.one_or_more("address", &form::ADDRESS).unwrap_or_default();
+        let (listed, mut certificates) = (section.sections("certificates"), Vec::new());
+        if listed.is_empty() && section.has("certificates") {
+            section
+                .complain("no certificate is listed", "certificates = [{ cert = \"site.pem\", key = \"site.key\" }]");
+        }
+        for mut one in listed {
+            certificates.extend(certificate(&mut one, folder).map(Arc::new));
+            one.finish();
+        }
+        Self { addresses, certificates }
+    }
+}
+
+fn certificate(section: &mut Section<'_>, folder: &Path) -> Option<CertifiedKey> {
+    section.require(&["cert", "key"]);
+    let [cert, key] = ["cert", "key"].map(|key| section.value(key, &form::TEXT));
+    let unusable = match tls::load(&folder.join(cert?), &folder.join(key?), Clock::System.now()) {
+        Ok(certified) => return Some(certified),
+        Err(unusable) => unusable,
+    };
+    let (_, span) = section.places(if unusable.is_key { "key" } else { "cert" }).pop()?;
+    if unusable.is_absent && section.secrets() == Secrets::Optional {
+        section.warn_at(span, unusable.message, unusable.help);
+    } else {
+        section.refuse_at(span, unusable.message, unusable.help);
+    }
+    None
 }
 
 fn proxies(text: &str) -> Result<Vec<IpNet>, String> {

@@ -1,19 +1,23 @@
-//! Accepting connections, and HTTP/1.1 on each.
+//! Accepting connections: TLS where it is spoken, and HTTP/1.1 or HTTP/2 on each.
 
 use super::drain::{Drain, Phase, Signal};
+use super::tls;
 use crate::proxy::{Body, Edge, Peer};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 /// How long a request's head may take, and how long a connection may be idle before it: slow heads pin nothing.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -21,6 +25,27 @@ const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// More fields than any browser sends; above it the answer is 431.
 const FIELDS_MAX: usize = 100;
+/// How long a TLS handshake may take: half a handshake pins nothing.
+const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long between looks at a preface that came in pieces.
+const PREFACE_PAUSE: Duration = Duration::from_millis(5);
+/// What HTTP/2 begins with.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Requests at once on one connection: as many as a page has.
+const STREAMS_MAX: u32 = 100;
+/// Requests that were taken back before they were begun, and those that break the protocol: floods of them end the connection.
+const RESETS_MAX: usize = 20;
+const ERRORS_MAX: usize = 128;
+/// The largest list of fields; the number of CONTINUATION frames follows from it.
+const HEADER_LIST_BYTES_MAX: u32 = 32 * 1024;
+/// What may be under way to us, of one request and of all: an upload's memory.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// What waits for one visitor that does not read.
+const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// How often a silent visitor is asked whether it is there, and how long it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_WAIT_MAX: Duration = Duration::from_secs(20);
 /// After a failed accept for want of file descriptors or memory: time for some to come free.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -38,31 +63,54 @@ pub struct BindError {
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    speaks: Speaks,
+}
+
+/// What a listener's connections begin with.
+#[derive(Clone)]
+pub enum Speaks {
+    /// HTTP/1.1, or HTTP/2 by prior knowledge where that is allowed.
+    Plain {
+        /// Whether HTTP/2 is taken too (RFC 9113 §3.3).
+        http2: bool,
+    },
+    /// TLS; what follows is agreed on in its handshake.
+    Tls(TlsAcceptor),
+}
+
+impl fmt::Debug for Speaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain { http2 } => f.debug_struct("Plain").field("http2", http2).finish(),
+            Self::Tls(_) => f.write_str("Tls"),
+        }
+    }
 }
 
 impl Listener {
     /// Binds `address`; port 0 takes any free port.
-    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    pub async fn bind(address: SocketAddr, speaks: Speaks) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, speaks })
     }
 
-    /// The address that is really bound.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        let scheme = if matches!(self.speaks, Speaks::Tls(_)) { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Starts to accept, in a task of its own that ends when `drain` does. The socket is closed as soon as a stop begins.
     pub fn start(self, edge: Arc<Edge>, drain: &Drain) {
-        tokio::spawn(accept(self.socket, edge, drain.signal()));
+        tokio::spawn(accept(self.socket, self.speaks, edge, drain.signal()));
     }
 }
 
-async fn accept(socket: TcpListener, edge: Arc<Edge>, mut stop: Signal) {
-    let http = http();
-    // Limits on connections, in all and for each address, take their permit here; TLS wraps the stream here.
+async fn accept(socket: TcpListener, speaks: Speaks, edge: Arc<Edge>, mut stop: Signal) {
+    // Limits on connections, in all and for each address, take their permit here.
+    let speaker = Speaker { http1: http1(), http2: http2(), speaks };
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -70,7 +118,7 @@ async fn accept(socket: TcpListener, edge: Arc<Edge>, mut stop: Signal) {
         };
         match accepted {
             Ok((stream, address)) => {
-                let connection = serve(http.clone(), stream, address, Arc::clone(&edge), stop.another());
+                let connection = speaker.clone().greet(stream, address, Arc::clone(&edge), stop.another());
                 tokio::spawn(connection);
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -88,7 +136,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn http() -> http1::Builder {
+fn http1() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT_MAX)
@@ -98,15 +146,91 @@ fn http() -> http1::Builder {
     http
 }
 
-async fn serve(http: http1::Builder, stream: TcpStream, address: SocketAddr, edge: Arc<Edge>, mut stop: Signal) {
-    if stream.set_nodelay(true).is_err() {
-        // The visitor has gone already.
-        return;
+fn http2() -> http2::Builder<TokioExecutor> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(ERRORS_MAX)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_WAIT_MAX);
+    http
+}
+
+/// What speaks with each new connection of a listener.
+#[derive(Clone)]
+struct Speaker {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    speaks: Speaks,
+}
+
+impl Speaker {
+    async fn greet(self, stream: TcpStream, address: SocketAddr, edge: Arc<Edge>, stop: Signal) {
+        if stream.set_nodelay(true).is_err() {
+            // The visitor has gone already.
+            return;
+        }
+        match &self.speaks {
+            Speaks::Plain { http2 } => {
+                let is_http2 = *http2 && timeout(HEAD_WAIT_MAX, begins_http2(&stream)).await.unwrap_or(false);
+                self.serve(stream, is_http2, Peer::new(address, None), edge, stop).await;
+            }
+            Speaks::Tls(acceptor) => match timeout(HANDSHAKE_WAIT_MAX, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let (_, agreed) = stream.get_ref();
+                    let is_http2 = agreed.alpn_protocol() == Some(tls::HTTP2);
+                    let name = agreed.server_name().unwrap_or_default().to_ascii_lowercase();
+                    self.serve(stream, is_http2, Peer::new(address, Some(name.into())), edge, stop).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%error, ip = %address.ip(), "a TLS handshake failed"),
+                Err(_) => tracing::debug!(ip = %address.ip(), "a TLS handshake took too long"),
+            },
+        }
     }
-    // Shared by the connection's requests alone, so that its count stays in one core's cache.
-    let shared = Arc::new((edge, Peer::new(address, false)));
-    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+
+    async fn serve<S>(&self, stream: S, is_http2: bool, peer: Peer, edge: Arc<Edge>, stop: Signal)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Shared by the connection's requests alone, so that its count stays in one core's cache.
+        let shared = Arc::new((edge, peer));
+        let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+        let stream = TokioIo::new(stream);
+        if is_http2 {
+            let connection = pin!(self.http2.serve_connection(stream, service));
+            finish(connection, http2::Connection::graceful_shutdown, stop).await;
+        } else {
+            let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
+            finish(connection, http1::UpgradeableConnection::graceful_shutdown, stop).await;
+        }
+    }
+}
+
+/// Whether a connection begins with the preface of HTTP/2 (RFC 9113 §3.4): it is looked at as soon as it differs from it,
+/// and stays unread.
+async fn begins_http2(stream: &TcpStream) -> bool {
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let Ok(read @ 1..) = stream.peek(&mut seen).await else { return false };
+        let (read, wanted) = (seen.get(..read).unwrap_or_default(), PREFACE.get(..read).unwrap_or_default());
+        if read != wanted || read.len() == PREFACE.len() {
+            return read == wanted;
+        }
+        // What is there can be read again at once: only time brings more.
+        tokio::time::sleep(PREFACE_PAUSE).await;
+    }
+}
+
+/// Serves a connection to its end, or to the end that a stop sets.
+async fn finish<C>(mut connection: Pin<&mut C>, shut_down: impl Fn(Pin<&mut C>), mut stop: Signal)
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     loop {
         tokio::select! {
             biased;
@@ -118,7 +242,7 @@ async fn serve(http: http1::Builder, stream: TcpStream, address: SocketAddr, edg
             }
             phase = stop.next() => match phase {
                 Phase::Serving => {}
-                Phase::Finishing => connection.as_mut().graceful_shutdown(),
+                Phase::Finishing => shut_down(connection.as_mut()),
                 Phase::Cut => return,
             }
         }

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod drain;
 pub mod listener;
+pub mod tls;
 
 pub use config::Config;
 pub use drain::{Drain, Drained};

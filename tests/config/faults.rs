@@ -105,6 +105,31 @@ fn each_fault_of_a_program_has_its_place() {
 }
 
 #[test]
+fn what_is_missing_of_https_is_said_there() {
+    let site = "[[site]]\norigin = \"http://a\"\n";
+    let key = "certificates = [{ cert = \"c.pem\" }]";
+    for (https, expected) in [
+        (
+            "{}",
+            &[
+                "2:9 error `address` is missing from [listen.https]",
+                "2:9 error `certificates` is missing from [listen.https]",
+            ][..],
+        ),
+        ("{ address = \"127.0.0.1:1\", certificates = [] }", &["2:9 error no certificate is listed"]),
+        (
+            &format!("{{ address = \"127.0.0.1:9901\", {key} }}"),
+            &[
+                "1:1 error 127.0.0.1:9901 is the admin listener's by default",
+                "2:55 error `key` is missing from [[listen.https.certificates]]",
+            ],
+        ),
+    ] {
+        assert_eq!(faults_of(&format!("[listen]\nhttps = {https}\n{site}")), expected, "{https}");
+    }
+}
+
+#[test]
 fn what_is_missing_is_said_at_the_header_or_at_the_first_line() {
     assert_eq!(
         faults_of(""),
@@ -114,10 +139,9 @@ fn what_is_missing_is_said_at_the_header_or_at_the_first_line() {
         ]
     );
     assert_eq!(
-        faults_of("# comment\n[listen]\nhttp = []\nhttps = {}\n[[site]]\n[[impact.program]]\nname = \"\"\n"),
+        faults_of("# comment\n[listen]\nhttp = []\n\n[[site]]\n[[impact.program]]\nname = \"\"\n"),
         [
             "2:1 error `http` of [listen] lists no address",
-            "4:9 error TLS is not available in this version",
             "5:1 error `origin` is missing from [[site]]",
             "6:1 error `account_sid` is missing from [[impact.program]]",
             "6:1 error `api_key` is missing from [[impact.program]]",

@@ -33,3 +33,4 @@ mod stop;
 mod store;
 mod streams;
 mod suppression;
+mod tls;

@@ -34,7 +34,7 @@ pub fn target(bytes: &[u8]) {
 
 fn introduced(came: &HeaderMap, peer: IpAddr) -> (VisitorFacts, HeaderMap) {
     let mut headers = came.clone();
-    let peer = Peer::new(SocketAddr::new(peer, 1), false);
+    let peer = Peer::new(SocketAddr::new(peer, 1), None);
     let host = Host::parse(&HeaderValue::from_static("shop.example")).unwrap();
     let facts = introduce(&mut headers, &peer, host, &[trusted()]);
     (facts, headers)

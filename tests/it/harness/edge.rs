@@ -1,3 +1,4 @@
+use super::authority::Authority;
 use super::client::{Answer, Connection};
 use super::eventually;
 use super::origin::Origin;
@@ -22,6 +23,7 @@ pub(crate) struct Edge {
 struct Running {
     child: Child,
     address: SocketAddr,
+    secure: Option<SocketAddr>,
     admin: SocketAddr,
     _stdout: BufReader<ChildStdout>,
 }
@@ -196,6 +198,11 @@ impl Edge {
         eventually("the end of the program", async || self.running.child.try_wait().unwrap()).await
     }
 
+    /// Where it speaks TLS.
+    pub(crate) fn secure_address(&self) -> SocketAddr {
+        self.running.secure.unwrap()
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.running.address
@@ -256,6 +263,15 @@ impl Starting {
     pub(crate) fn listening(mut self, lines: &str) -> Self {
         writeln!(self.listen, "{lines}").unwrap();
         self
+    }
+
+    /// With a listener that speaks TLS, with a certificate for each of these lists of names.
+    pub(crate) fn secured(self, certificates: &[&[&str]]) -> (Self, Authority) {
+        let authority = Authority::new();
+        let listed: Vec<_> =
+            (0..).zip(certificates).map(|(i, names)| authority.certify(names, self.folder.path(), i)).collect();
+        let line = format!("https = {{ address = \"127.0.0.1:0\", certificates = [{}] }}", listed.join(", "));
+        (self.listening(&line), authority)
     }
 
     /// Further settings of `[segment]`, as lines of TOML.
@@ -334,20 +350,24 @@ fn begin(folder: &Path, shim: Option<&Shim>) -> Child {
 
 fn launch(folder: &Path, shim: Option<&Shim>) -> Running {
     let configuration = folder.join("selvedge.toml");
+    let has_https = std::fs::read_to_string(&configuration).unwrap().contains("\nhttps = ");
     let mut child = begin(folder, shim);
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut listening = |what: &str| {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let Some(address) = line.trim().strip_prefix(&format!("selvedge: {what} listening on http://")) else {
+        let url = line.trim().strip_prefix(&format!("selvedge: {what} listening on "));
+        let address = url.and_then(|url| url.split_once("://")?.1.parse::<SocketAddr>().ok());
+        address.unwrap_or_else(|| {
             panic!("no {what}: {line:?}\n{}", std::fs::read_to_string(folder.join("log")).unwrap());
-        };
-        address.parse::<SocketAddr>().unwrap()
+        })
     };
-    let (address, admin) = (listening("site"), listening("admin"));
+    let address = listening("site");
+    let secure = has_https.then(|| listening("site"));
+    let admin = listening("admin");
     // What the command line is told: a node's real address.
     let told = std::fs::read_to_string(&configuration).unwrap();
     let told = told.replace("admin = \"127.0.0.1:0\"", &format!("admin = \"{admin}\""));
     std::fs::write(folder.join("operator.toml"), told).unwrap();
-    Running { child, address, admin, _stdout: stdout }
+    Running { child, address, secure, admin, _stdout: stdout }
 }

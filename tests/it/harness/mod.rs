@@ -1,6 +1,7 @@
 //! The edge under test, its scripted origin, and clients that see every byte.
 #![allow(dead_code, unused_imports, reason = "several test programs use it, and none of them all of it")]
 
+mod authority;
 mod client;
 mod command;
 mod edge;
@@ -10,6 +11,7 @@ pub(crate) mod sdk;
 pub(crate) mod shim;
 mod stage;
 
+pub(crate) use authority::{Authority, shake_hands};
 pub(crate) use client::{Answer, Connection, find};
 pub(crate) use command::Running;
 pub(crate) use edge::{Edge, Starting};
