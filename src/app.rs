@@ -15,7 +15,7 @@ use crate::proxy::calls::judge::Rules;
 use crate::proxy::{Calls, Courier, Edge, Https, Parts, Recorder, Shared, Upstream, Waits, upstream::UpstreamError};
 use crate::secret::Secret;
 use crate::server::drain::Drain;
-use crate::server::listener::{BindError, Listener, Speaks};
+use crate::server::listener::{BindError, Hall, Listener, Speaks};
 use crate::server::{self, tls};
 use crate::store::Store;
 use http::Uri;
@@ -130,8 +130,10 @@ impl App {
         let admin_task = tokio::spawn(admin::serve(admin_listener, admin, stop.clone()));
         let drain = Drain::new();
         let sites = listeners.iter().map(Listener::url).collect();
+        let hall =
+            Hall::new(edge.clone(), shared.metrics.clone(), config.limits, config.listen.trusted_proxies.clone());
         for listener in listeners {
-            listener.start(edge.clone(), &drain);
+            listener.start(&hall, &drain);
         }
         let grace = config.listen.grace;
         Ok(Self { edge, drain, sites, admin: admin_address, store, live, stop, draining, tasks, admin_task, grace })

@@ -19,6 +19,8 @@ use std::path::Path;
 pub struct Config {
     /// `[listen]`
     pub listen: server::Config,
+    /// `[limits]`
+    pub limits: server::Limits,
     /// `[[site]]`
     pub sites: Vec<proxy::Site>,
     /// `[click]`
@@ -79,6 +81,7 @@ fn read_sections(root: &mut Section<'_>, folder: &Path) -> Config {
     let sites = root.sections("site");
     Config {
         listen: whole(root.section("listen"), |listen| server::Config::read(listen, folder)),
+        limits: whole(root.section("limits"), server::Limits::read),
         sites: sites.into_iter().map(|site| whole(site, proxy::Site::read)).collect(),
         click: whole(root.section("click"), click::Config::read),
         segment: whole(root.section("segment"), segment::Config::read),

@@ -27,6 +27,8 @@ pub trait Label: Copy {
 pub struct Metrics {
     registry: Registry,
     routes: [RouteMetrics; 3],
+    connections: Gauge,
+    connections_refused: Counts<1>,
     clicks: Counts<1>,
     calls: Counts<2>,
     calls_untouched: Counts<1>,
@@ -94,6 +96,12 @@ impl Metrics {
         registry.register("build", "The program that runs", Info::new([("version", version)]));
         Self {
             routes: register_routes(&mut registry),
+            connections: register(&mut registry, "connections", "Connections of visitors that are open"),
+            connections_refused: register(
+                &mut registry,
+                "connections_refused",
+                "Connections that were closed at once, by the limit that they met",
+            ),
             clicks: register(&mut registry, "clicks", "Visits with a click, by what became of it"),
             calls: register(&mut registry, "calls", "Segment calls, by type and by the basis of their attribution"),
             calls_untouched: register(
@@ -140,6 +148,17 @@ impl Metrics {
             ),
             registry,
         }
+    }
+
+    /// A connection begins.
+    pub fn connection_began(&self) -> InFlight {
+        self.connections.inc();
+        InFlight(self.connections.clone())
+    }
+
+    /// A connection met a limit: `all`, or its `client`'s.
+    pub fn connection_refused(&self, limit: &'static str) {
+        self.connections_refused.get_or_create(&[("limit", limit.into())]).inc();
     }
 
     /// A request begins.

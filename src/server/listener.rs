@@ -1,13 +1,18 @@
 //! Accepting connections: TLS where it is spoken, and HTTP/1.1 or HTTP/2 on each.
 
+use super::crowd::Crowd;
 use super::drain::{Drain, Phase, Signal};
+use super::limits::Limits;
 use super::tls;
-use crate::proxy::{Body, Edge, Peer};
+use super::watch::{Answering, Due, Pulse, Watched};
+use crate::metrics::Metrics;
+use crate::proxy::{Edge, Peer};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use ipnet::IpNet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -19,14 +24,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// How long a request's head may take, and how long a connection may be idle before it: slow heads pin nothing.
-const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The largest request head; the read buffer never grows beyond it.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// More fields than any browser sends; above it the answer is 431.
 const FIELDS_MAX: usize = 100;
-/// How long a TLS handshake may take: half a handshake pins nothing.
-const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long between looks at a preface that came in pieces.
 const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// What HTTP/2 begins with.
@@ -103,24 +104,47 @@ impl Listener {
     }
 
     /// Starts to accept, in a task of its own that ends when `drain` does. The socket is closed as soon as a stop begins.
-    pub fn start(self, edge: Arc<Edge>, drain: &Drain) {
-        tokio::spawn(accept(self.socket, self.speaks, edge, drain.signal()));
+    pub fn start(self, hall: &Hall, drain: &Drain) {
+        let speaker = Speaker { http1: http1(&hall.limits), http2: http2(), speaks: self.speaks, limits: hall.limits };
+        tokio::spawn(accept(self.socket, speaker, hall.clone(), drain.signal()));
     }
 }
 
-async fn accept(socket: TcpListener, speaks: Speaks, edge: Arc<Edge>, mut stop: Signal) {
-    // Limits on connections, in all and for each address, take their permit here.
-    let speaker = Speaker { http1: http1(), http2: http2(), speaks };
+/// What all listeners lead to, and how many may come.
+#[derive(Clone)]
+pub struct Hall {
+    edge: Arc<Edge>,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+    crowd: Arc<Crowd>,
+}
+
+impl Hall {
+    /// The hall before `edge`; of trusted proxies each may bring as many as all together may be.
+    pub fn new(edge: Arc<Edge>, metrics: Arc<Metrics>, limits: Limits, trusted_proxies: Vec<IpNet>) -> Self {
+        Self { edge, metrics, limits, crowd: Crowd::new(limits, trusted_proxies) }
+    }
+}
+
+async fn accept(socket: TcpListener, speaker: Speaker, hall: Hall, mut stop: Signal) {
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
             _ = stop.next() => return,
         };
         match accepted {
-            Ok((stream, address)) => {
-                let connection = speaker.clone().greet(stream, address, Arc::clone(&edge), stop.another());
-                tokio::spawn(connection);
-            }
+            Ok((stream, address)) => match hall.crowd.enter(address.ip()) {
+                Ok(place) => {
+                    let open = hall.metrics.connection_began();
+                    let connection = speaker.clone().greet(stream, address, Arc::clone(&hall.edge), stop.another());
+                    tokio::spawn(async move {
+                        connection.await;
+                        drop((place, open));
+                    });
+                }
+                // Those who are there are served; whoever comes now is better off elsewhere, or later.
+                Err(full) => hall.metrics.connection_refused(full.label()),
+            },
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -136,10 +160,11 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn http1() -> http1::Builder {
+fn http1(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
+    // Hyper's own wait for a head begins with the silence before it.
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT_MAX)
+        .header_read_timeout(limits.idle + limits.head)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(FIELDS_MAX)
         .half_close(false);
@@ -167,6 +192,7 @@ struct Speaker {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     speaks: Speaks,
+    limits: Limits,
 }
 
 impl Speaker {
@@ -177,10 +203,10 @@ impl Speaker {
         }
         match &self.speaks {
             Speaks::Plain { http2 } => {
-                let is_http2 = *http2 && timeout(HEAD_WAIT_MAX, begins_http2(&stream)).await.unwrap_or(false);
+                let is_http2 = *http2 && timeout(self.limits.head, begins_http2(&stream)).await.unwrap_or(false);
                 self.serve(stream, is_http2, Peer::new(address, None), edge, stop).await;
             }
-            Speaks::Tls(acceptor) => match timeout(HANDSHAKE_WAIT_MAX, acceptor.accept(stream)).await {
+            Speaks::Tls(acceptor) => match timeout(self.limits.handshake, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let (_, agreed) = stream.get_ref();
                     let is_http2 = agreed.alpn_protocol() == Some(tls::HTTP2);
@@ -197,16 +223,17 @@ impl Speaker {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let pulse = Pulse::new(self.limits);
+        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse), !is_http2));
         // Shared by the connection's requests alone, so that its count stays in one core's cache.
-        let shared = Arc::new((edge, peer));
+        let shared = Arc::new((edge, peer, Arc::clone(&pulse)));
         let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-        let stream = TokioIo::new(stream);
         if is_http2 {
             let connection = pin!(self.http2.serve_connection(stream, service));
-            finish(connection, http2::Connection::graceful_shutdown, stop).await;
+            finish(connection, http2::Connection::graceful_shutdown, &pulse, stop).await;
         } else {
             let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
-            finish(connection, http1::UpgradeableConnection::graceful_shutdown, stop).await;
+            finish(connection, http1::UpgradeableConnection::graceful_shutdown, &pulse, stop).await;
         }
     }
 }
@@ -226,11 +253,12 @@ async fn begins_http2(stream: &TcpStream) -> bool {
     }
 }
 
-/// Serves a connection to its end, or to the end that a stop sets.
-async fn finish<C>(mut connection: Pin<&mut C>, shut_down: impl Fn(Pin<&mut C>), mut stop: Signal)
+/// Serves a connection to its end, or to the end that its limits or a stop set.
+async fn finish<C>(mut connection: Pin<&mut C>, shut_down: impl Fn(Pin<&mut C>), pulse: &Pulse, mut stop: Signal)
 where
     C: Future<Output = hyper::Result<()>>,
 {
+    let mut due = pin!(pulse.due());
     loop {
         tokio::select! {
             biased;
@@ -244,12 +272,27 @@ where
                 Phase::Serving => {}
                 Phase::Finishing => shut_down(connection.as_mut()),
                 Phase::Cut => return,
+            },
+            what = due.as_mut() => {
+                due.set(pulse.due());
+                match what {
+                    Due::Retire => shut_down(connection.as_mut()),
+                    Due::Cut(overdue) => {
+                        tracing::debug!(?overdue, "a connection took too long");
+                        return;
+                    }
+                }
             }
         }
     }
 }
 
-async fn answer(shared: Arc<(Arc<Edge>, Peer)>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let (edge, peer) = &*shared;
-    Ok(edge.handle(request, peer).await)
+async fn answer(
+    shared: Arc<(Arc<Edge>, Peer, Arc<Pulse>)>,
+    request: Request<Incoming>,
+) -> Result<Response<Answering>, Infallible> {
+    let (edge, peer, pulse) = &*shared;
+    let in_flight = pulse.request();
+    let response = edge.handle(request, peer).await;
+    Ok(response.map(|body| Answering::new(body, in_flight)))
 }

@@ -1,10 +1,14 @@
 //! Listeners: accepting connections, speaking HTTP, draining.
 
 pub mod config;
+mod crowd;
 pub mod drain;
+pub mod limits;
 pub mod listener;
 pub mod tls;
+mod watch;
 
 pub use config::Config;
 pub use drain::{Drain, Drained};
-pub use listener::{BindError, Listener};
+pub use limits::Limits;
+pub use listener::{BindError, Hall, Listener};

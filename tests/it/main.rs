@@ -22,6 +22,7 @@ mod evidence;
 mod framing;
 mod journey;
 mod kills;
+mod limits;
 mod operations;
 mod outage;
 mod paths;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Each family of metrics with the names of its labels.
-const FAMILIES: [(&str, &[&str]); 20] = [
+const FAMILIES: [(&str, &[&str]); 21] = [
     ("selvedge_build_info", &["version"]),
     ("selvedge_calls_of_shared_ids_total", &[]),
     ("selvedge_calls_total", &["basis", "type"]),
     ("selvedge_calls_untouched_total", &["reason"]),
     ("selvedge_clicks_total", &["outcome"]),
+    ("selvedge_connections", &[]),
     ("selvedge_deliveries_total", &["endpoint", "outcome", "program"]),
     ("selvedge_delivery_troubles_total", &["endpoint", "program", "trouble"]),
     ("selvedge_envelopes_dead", &[]),

@@ -1,0 +1,64 @@
+//! The `[limits]` section: how many visitors at once, and how long each may take.
+
+use crate::fault::{Section, form};
+use std::time::Duration;
+
+/// What bounds connections of visitors.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once, of all visitors together. Default: 10,000, of about 16 KiB each when idle.
+    pub connections: usize,
+    /// Connections at once from one address (IPv6: one /64 network), trusted proxies apart. Default: 256: an office behind
+    /// one address fits, one machine does not take everything.
+    pub connections_per_client: usize,
+    /// A TLS handshake. Default: 10 s.
+    pub handshake: Duration,
+    /// A request's head, from its first byte to its last. Default: 10 s: slow heads pin nothing.
+    pub head: Duration,
+    /// The silence between requests. Default: 60 s: browsers come back within it.
+    pub idle: Duration,
+    /// How long a visitor may read nothing of an answer that waits. Default: 60 s, as nginx has it.
+    pub unread: Duration,
+    /// The age after which a connection ends with the request under way, so that none lasts for ever. Default: 10 min.
+    pub age: Duration,
+    /// Requests on one connection, for the same reason. Default: 1,000.
+    pub requests: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_client: 256,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            unread: Duration::from_secs(60),
+            age: Duration::from_secs(600),
+            requests: 1000,
+        }
+    }
+}
+
+impl Limits {
+    /// Reads the section.
+    pub fn read(section: &mut Section<'_>) -> Self {
+        let usual = Self::default();
+        let mut count = |key, usual| {
+            section.count(key, 1..=u32::MAX).and_then(|count| usize::try_from(count).ok()).unwrap_or(usual)
+        };
+        let connections = count("connections", usual.connections);
+        let connections_per_client = count("connections_per_client", usual.connections_per_client);
+        let mut wait = |key, usual| section.value(key, &form::TIMEOUT).unwrap_or(usual);
+        Self {
+            connections,
+            connections_per_client,
+            handshake: wait("handshake", usual.handshake),
+            head: wait("head", usual.head),
+            idle: wait("idle", usual.idle),
+            unread: wait("unread", usual.unread),
+            age: wait("age", usual.age),
+            requests: section.count("requests", 1..=u32::MAX).unwrap_or(usual.requests),
+        }
+    }
+}

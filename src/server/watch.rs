@@ -1,0 +1,263 @@
+//! A connection's watchman: it is cut when it takes too long, and retired when it is old.
+//!
+//! Its stream and its requests leave marks, and the watchman looks at them now and then: nothing sets a timer for each
+//! request.
+
+use super::limits::Limits;
+use crate::proxy::Body;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Bytes;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+
+/// How much later than its limit a connection is cut at the most.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(5);
+/// A time that is not.
+const NEVER: u64 = u64::MAX;
+
+/// The marks of a connection. Times are milliseconds since it began.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    begun: Instant,
+    limits: Limits,
+    in_flight: AtomicU32,
+    requests: AtomicU32,
+    /// When the last request ended.
+    silent_since: AtomicU64,
+    /// When the head began that is being read.
+    head_since: AtomicU64,
+    /// When a write first found no room.
+    stuck_since: AtomicU64,
+    retire: Notify,
+}
+
+/// What is to be done with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It finishes what is under way, and takes nothing more.
+    Retire,
+    /// It is cut.
+    Cut(Overdue),
+}
+
+/// What took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// Nothing came.
+    Idle,
+    /// A head did not come to its end.
+    Head,
+    /// An answer was not read.
+    Unread,
+}
+
+impl Pulse {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            begun: Instant::now(),
+            limits,
+            in_flight: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
+            silent_since: AtomicU64::new(0),
+            head_since: AtomicU64::new(NEVER),
+            stuck_since: AtomicU64::new(NEVER),
+            retire: Notify::new(),
+        })
+    }
+
+    /// A request's head is there; it is in flight until what is returned is dropped.
+    pub(super) fn request(self: &Arc<Self>) -> InFlight {
+        self.head_since.store(NEVER, Relaxed);
+        self.in_flight.fetch_add(1, Relaxed);
+        if self.requests.fetch_add(1, Relaxed) + 1 >= self.limits.requests {
+            self.retire.notify_one();
+        }
+        InFlight(Arc::clone(self))
+    }
+
+    /// Waits until something is due.
+    pub(super) async fn due(&self) -> Due {
+        let Limits { head, idle, unread, .. } = self.limits;
+        let look_every = [head, idle, unread, LOOK_EVERY_MAX].into_iter().min().unwrap_or(LOOK_EVERY_MAX);
+        loop {
+            tokio::select! {
+                () = self.retire.notified() => return Due::Retire,
+                () = tokio::time::sleep(look_every) => {}
+            }
+            if let Some(overdue) = self.overdue(self.now()) {
+                return Due::Cut(overdue);
+            }
+            if self.begun.elapsed() >= self.limits.age {
+                return Due::Retire;
+            }
+        }
+    }
+
+    fn overdue(&self, now: u64) -> Option<Overdue> {
+        let passed = |since: &AtomicU64, limit: Duration| {
+            let since = since.load(Relaxed);
+            since != NEVER && u128::from(now.saturating_sub(since)) >= limit.as_millis()
+        };
+        if passed(&self.stuck_since, self.limits.unread) {
+            Some(Overdue::Unread)
+        } else if self.in_flight.load(Relaxed) > 0 {
+            None
+        } else if passed(&self.head_since, self.limits.head) {
+            Some(Overdue::Head)
+        } else {
+            passed(&self.silent_since, self.limits.idle).then_some(Overdue::Idle)
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(NEVER)
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Pulse>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.silent_since.store(self.0.now(), Relaxed);
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// An answer's body; its request is under way until it is sent.
+pub(super) struct Answering {
+    body: Body,
+    _request: InFlight,
+}
+
+impl Answering {
+    pub(super) fn new(body: Body, request: InFlight) -> Self {
+        Self { body, _request: request }
+    }
+}
+
+impl HttpBody for Answering {
+    type Data = Bytes;
+    type Error = <Body as HttpBody>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream that leaves marks.
+pub(super) struct Watched<S> {
+    stream: S,
+    pulse: Arc<Pulse>,
+    /// Whether bytes between requests begin a head: in HTTP/2 they need not.
+    reads_heads: bool,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, pulse: Arc<Pulse>, reads_heads: bool) -> Self {
+        Self { stream, pulse, reads_heads }
+    }
+
+    fn written<T>(&self, written: Poll<T>) -> Poll<T> {
+        let stuck = &self.pulse.stuck_since;
+        match (written.is_pending(), stuck.load(Relaxed)) {
+            (true, NEVER) => stuck.store(self.pulse.now(), Relaxed),
+            (true, _) | (false, NEVER) => {}
+            (false, _) => stuck.store(NEVER, Relaxed),
+        }
+        written
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let pulse = &self.pulse;
+        if self.reads_heads
+            && buffer.filled().len() > before
+            && pulse.in_flight.load(Relaxed) == 0
+            && pulse.head_since.load(Relaxed) == NEVER
+        {
+            pulse.head_since.store(pulse.now(), Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.written(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.written(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_overdue() {
+        let pulse = Pulse::new(Limits::default());
+        let seconds = |seconds: u64| pulse.overdue(seconds * 1000);
+        assert_eq!((seconds(59), seconds(60)), (None, Some(Overdue::Idle)));
+        pulse.head_since.store(3000, Relaxed);
+        assert_eq!((seconds(12), seconds(13)), (None, Some(Overdue::Head)));
+        let request = pulse.request();
+        assert_eq!(seconds(9999), None);
+        pulse.stuck_since.store(1000, Relaxed);
+        assert_eq!((seconds(60), seconds(61)), (None, Some(Overdue::Unread)));
+        pulse.stuck_since.store(NEVER, Relaxed);
+        drop(request);
+        assert_eq!((seconds(59), seconds(61)), (None, Some(Overdue::Idle)));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_had_its_requests_retires() {
+        let pulse = Pulse::new(Limits { requests: 2, ..Limits::default() });
+        drop(pulse.request());
+        assert!(tokio::time::timeout(Duration::from_millis(1), pulse.due()).await.is_err());
+        drop(pulse.request());
+        assert_eq!(pulse.due().await, Due::Retire);
+    }
+}
