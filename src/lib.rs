@@ -12,7 +12,7 @@
 //! |--:|---|
 //! | 7 | `main` → [`cli`] → [`app`] → [`config`] |
 //! | 6 | [`demo`] |
-//! | 5 | [`server`] · [`admin`] |
+//! | 5 | [`server`] · [`admin`] · [`connect`] |
 //! | 4 | [`proxy`] · [`delivery`] (they meet only in the outbox) |
 //! | 3 | [`outbox`] · [`links`] · [`live`] |
 //! | 2 | [`destination`] · [`store`] · [`attribution`] |
@@ -34,6 +34,7 @@ pub mod cli;
 pub mod click;
 pub mod clock;
 pub mod config;
+pub mod connect;
 pub mod delivery;
 pub mod demo;
 pub mod destination;

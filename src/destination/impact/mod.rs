@@ -3,6 +3,7 @@
 //! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read.
 //! Everything but [`client`] is pure.
 
+pub mod account;
 pub mod answer;
 pub mod client;
 pub mod config;
