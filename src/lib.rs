@@ -22,7 +22,8 @@
 //! # Invariants
 //!
 //! * Nothing in [`click`], [`segment`], [`filter`], [`attribution`] or [`destination`]'s mapping reads a clock, a socket or a file.
-//! * Only `destination::impact` knows impact.com, only [`segment`] knows Segment, and [`store`] knows neither.
+//! * Only `destination::impact` knows impact.com, only [`segment`] knows Segment, [`connect`] makes them meet, and [`store`] knows
+//!   neither.
 //! * A Segment call is never re-serialised: what is added is spliced into the bytes that came.
 //! * No failure of attribution, store or network changes what the site or Segment answers.
 //! * What was acknowledged is delivered, sent on, or visibly given up: see [`outbox`].

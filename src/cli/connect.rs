@@ -114,6 +114,9 @@ async fn connect(arguments: &Arguments) -> Result<String, Failure> {
     let origin = arguments.origin.as_deref().unwrap_or(ORIGIN);
     (form::SERVER.read)(origin).map_err(|why| Failure::Usage(format!("--origin: {why}")))?;
     let old = read(&arguments.config)?;
+    if let (Some(_), Some(_)) = (&old, &arguments.origin) {
+        super::say("warning: --origin is for a new configuration; the one that is there keeps its own\n");
+    }
     let access = arguments.access.gather(&arguments.config)?;
     let segment = Segment::open(&access.segment_token, &arguments.access.places()).await?;
     let sources = segment.sources().await?;

@@ -1,5 +1,6 @@
 //! What Segment's own impact.com destination does, as settings of a program.
 
+use super::one_line;
 pub use super::write::Written;
 use crate::filter::{self, Path};
 use crate::segment::public_api::{Action, Destination, Filter};
@@ -85,10 +86,10 @@ fn is_blank(value: &Value) -> bool {
     }
 }
 
-/// Text, or a number that somebody wrote without quotes.
+/// Text on one line, or a number that somebody wrote without quotes.
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty() && *text == one_line(text)),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -243,7 +244,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn of(settings: Value, filters: Value) -> Import {
+    fn of(settings: &Value, filters: Value) -> Import {
         let destination =
             json!({"id": "d", "sourceId": "s", "enabled": true, "metadata": {"id": "m"}, "settings": settings});
         let filters: Vec<Filter> = serde_json::from_value(filters).unwrap();
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn settings_get_the_guides_names() {
         let read = of(
-            json!({"accountSid": "IR1", "apiKey": "•••", "campaignId": 1000, "enablePageEvents": true, "enableScreenEvents": false,
+            &json!({"accountSid": "IR1", "apiKey": "•••", "campaignId": 1000, "enablePageEvents": true, "enableScreenEvents": false,
                 "iOsAppId": "", "androidAppId": 12, "eventTypeId": null, "actionEventNames": ["Order Completed", "Lead"],
                 "installEventNames": [], "customParameterMapping": {"CustomerStatus": "properties.status"},
                 "customMappingForProducts": {}, "newThing": "x", "pageLoadEventNames": "Opened"}),
@@ -289,7 +290,7 @@ mod tests {
             (json!([drop("!(a = 1 or b = 2)"), drop("c = 3")]), "(a = 1 or b = 2) and !(c = 3)"),
             (json!([drop("all")]), "false"),
         ] {
-            let read = of(json!({}), filters);
+            let read = of(&json!({}), filters);
             assert_eq!(read.settings, [("filter", Written::Text(expected.into()))]);
             assert_eq!(read.left_out, Vec::<String>::new());
             filter::Filter::parse(expected).unwrap();
@@ -301,7 +302,7 @@ mod tests {
     #[test]
     fn samples_and_dropped_properties_are_taken_over() {
         let read = of(
-            json!({}),
+            &json!({}),
             json!([{"if": "all", "title": "t", "enabled": true, "actions": [
                 {"type": "SAMPLE", "percent": 0.25, "path": "userId"},
                 {"type": "DROP_PROPERTIES", "fields": {"properties": ["a", "two words", "b.c"], "": ["traits"], "context.device": ["id"]}},
@@ -338,7 +339,7 @@ mod tests {
             (of_action("all", json!({"type": "ALLOW_PROPERTIES", "fields": {"": ["x"]}})), "see `drop_properties`"),
             (of_action("all", json!({"type": "HASH"})), "not known here"),
         ] {
-            let read = of(json!({}), json!([filter]));
+            let read = of(&json!({}), json!([filter]));
             assert_eq!(read.settings, [], "{filter}");
             assert!(read.left_out.len() == 1 && read.left_out[0].contains(why), "{filter}: {:?}", read.left_out);
         }

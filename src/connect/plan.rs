@@ -143,7 +143,8 @@ impl<'c> Planning<'c> {
             }
             for key in &source.write_keys {
                 let listed = known.iter().find(|listed| listed.write_key == *key);
-                let name = listed.map_or_else(|| unique(&source.slug, &mut names), |listed| listed.name.clone());
+                let name =
+                    listed.map_or_else(|| unique(&one_line(&source.slug), &mut names), |listed| listed.name.clone());
                 entries.push(Entry { name, key, source, is_new: listed.is_none() });
             }
         }
