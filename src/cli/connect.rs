@@ -111,8 +111,9 @@ struct Old {
 }
 
 async fn connect(arguments: &Arguments) -> Result<String, Failure> {
-    let origin = arguments.origin.as_deref().unwrap_or(ORIGIN);
-    (form::SERVER.read)(origin).map_err(|why| Failure::Usage(format!("--origin: {why}")))?;
+    if let Some(origin) = &arguments.origin {
+        (form::SERVER.read)(origin).map_err(|why| Failure::Usage(format!("--origin: {why}")))?;
+    }
     let old = read(&arguments.config)?;
     if let (Some(_), Some(_)) = (&old, &arguments.origin) {
         super::say("warning: --origin is for a new configuration; the one that is there keeps its own\n");
@@ -139,7 +140,7 @@ async fn connect(arguments: &Arguments) -> Result<String, Failure> {
         destinations: found,
         account_sid: access.impact_sid,
         api_key: access.api_key,
-        origin: origin.to_owned(),
+        origin: origin_of(arguments, old.is_some())?,
         impact_api: arguments.access.impact_api().map(str::to_owned),
     };
     let existing = old.as_ref().map(|old| Existing {
@@ -158,6 +159,22 @@ fn read(path: &Path) -> Result<Option<Old>, Failure> {
     let config = config::load(path, Secrets::Optional).map_err(Failure::Refused)?.config;
     let text = std::fs::read_to_string(path)?;
     Ok(Some(Old { text, config }))
+}
+
+/// The site's own server, of a new configuration: as it was named, or as a person names it.
+fn origin_of(arguments: &Arguments, is_there: bool) -> Result<String, Failure> {
+    if let Some(origin) = &arguments.origin {
+        return Ok(origin.clone());
+    }
+    while !is_there && io::stdin().is_terminal() {
+        let said = ask(&format!("The site's own server [{ORIGIN}]: "))?;
+        match (form::SERVER.read)(&said) {
+            _ if said.is_empty() => break,
+            Ok(_) => return Ok(said),
+            Err(why) => super::say(&format!("{why}\n")),
+        }
+    }
+    Ok(ORIGIN.to_owned())
 }
 
 /// Where impact.com's API is, and its version: as the configuration has it, unless a flag says otherwise.

@@ -237,10 +237,17 @@ impl<'c> Planning<'c> {
             ));
         }
         for found in &self.chosen.destinations {
-            let other = found.import.account_sid.as_ref().filter(|sid| **sid != self.chosen.account_sid);
-            if let (Some(sid), Some(slug)) = (other, slug(&found.source_id)) {
+            let Some(slug) = slug(&found.source_id) else { continue };
+            let (sid, campaign) = (found.import.account_sid.as_ref(), found.import.campaign_id.as_ref());
+            let is_chosen = |id: &&String| self.chosen.programs.iter().any(|program| program.id == **id);
+            if let Some(sid) = sid.filter(|sid| **sid != self.chosen.account_sid) {
                 self.note(format!(
                     "the destination of `{slug}` delivers to another account, {sid}: run this again for it"
+                ));
+            } else if campaign.filter(is_chosen).is_none() {
+                let campaign = campaign.map_or("no campaign", |id| id.as_str());
+                self.note(format!(
+                    "the destination of `{slug}` is set up for {campaign}, which was not chosen: its settings are not imported"
                 ));
             }
         }

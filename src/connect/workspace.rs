@@ -31,7 +31,7 @@ impl Segment {
         let mut first = None;
         for (region, base) in places {
             match Self::at(token, *region, base).await {
-                Err(unknown) if unknown.trouble.status() == Some(401) => drop(first.get_or_insert(unknown)),
+                Err(unknown) if matches!(unknown.trouble.status(), Some(401 | 403)) => first = first.or(Some(unknown)),
                 // An unknown token is what there is to say, unless another place knows it.
                 Err(other) => return Err(first.unwrap_or(other)),
                 Ok(opened) => return Ok(opened),

@@ -101,12 +101,21 @@ async fn a_person_is_asked_for_what_is_missing() {
     terminal.see("Active programs of the account").await;
     // The one of Segment's destination is proposed, and taken by Enter.
     terminal.answer("Which? Numbers, with commas between them [2]: ", "").await;
+    terminal.answer("The site's own server [http://127.0.0.1:3000]: ", "localhost:4000").await;
+    terminal.see("must start with http://").await;
+    terminal.answer("The site's own server [http://127.0.0.1:3000]: ", "http://localhost:4000").await;
     terminal.see("selvedge.toml: written; it has 2 sources and 1 program now").await;
     assert_eq!(terminal.end().await, 0);
     let shown = &terminal.shown;
     assert!(!shown.contains(SEGMENT_TOKEN) && !shown.contains(TOKEN), "a secret is shown:\n{shown}");
     let text = desk.written();
-    for part in ["\"WEBKEY\"", "\"APPKEY\"", "campaign_id = \"2000\"", "{ env = \"IMPACT_AUTH_TOKEN\" }"] {
+    for part in [
+        "\"WEBKEY\"",
+        "\"APPKEY\"",
+        "campaign_id = \"2000\"",
+        "origin = \"http://localhost:4000\"",
+        "{ env = \"IMPACT_AUTH_TOKEN\" }",
+    ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert!(!text.contains(TOKEN) && !text.contains(SEGMENT_TOKEN));

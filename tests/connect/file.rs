@@ -138,6 +138,23 @@ async fn destinations_that_differ_become_programs_with_sources_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_destination_of_something_that_was_not_chosen_is_told() {
+    let desk = Desk::new().await;
+    desk.segment.destination("web", json!({"accountSid": "IRother", "campaignId": "1000", "enablePageEvents": false}));
+    desk.segment.destination("server", json!({"campaignId": "1900", "enablePageEvents": false}));
+    desk.segment.destination("app", json!({"enablePageEvents": false}));
+    let said = desk.connect(&["--source", "web", "--source", "server", "--source", "app"]).await;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.err.contains("the destination of `web` delivers to another account, IRother: run this again"),
+        "{said:?}"
+    );
+    assert!(said.err.contains("the destination of `server` is set up for 1900, which was not chosen"), "{said:?}");
+    assert!(said.err.contains("the destination of `app` is set up for no campaign"), "{said:?}");
+    assert!(desk.written().contains("enable_page_events = true"), "{}", desk.written());
+}
+
+#[tokio::test]
 async fn a_program_for_a_new_source_is_added_beside_one_that_does_not_take_it() {
     let desk = Desk::new().await;
     let first = "[listen]\nhttp = \"127.0.0.1:0\"\n[[site]]\norigin = \"http://127.0.0.1:3000\"\n[click]\nparameters = [\"x\"]\n\
