@@ -2,6 +2,7 @@
 
 mod access;
 mod choice;
+mod hidden;
 mod listing;
 
 use super::FAILED;

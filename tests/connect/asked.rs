@@ -121,3 +121,18 @@ async fn a_person_is_asked_for_what_is_missing() {
     assert!(!text.contains(TOKEN) && !text.contains(SEGMENT_TOKEN));
     desk.check().await;
 }
+
+#[tokio::test]
+async fn ctrl_c_at_a_hidden_question_ends_it_and_leaves_the_terminal_as_it_was() {
+    let desk = Desk::new().await;
+    // The shell behind the program shows what the terminal is like afterwards.
+    let Some(mut terminal) = Terminal::start(&desk, &["; echo ended with $?; stty -a"]) else { return };
+    terminal.see("Token of Segment's Public API: ").await;
+    terminal.keys.write_all(b"half a tok\x03").unwrap();
+    terminal.see("interrupted, and nothing is written").await;
+    terminal.see("ended with 1").await;
+    terminal.see("isig").await;
+    terminal.see(" echo ").await;
+    assert_eq!(terminal.end().await, 0);
+    assert!(!terminal.shown.contains("half a tok") && !terminal.shown.contains("-isig"), "{}", terminal.shown);
+}

@@ -51,6 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["metrics/"]),
     ("psl", &["click/cookie/"]),
     ("clap", &["cli/"]),
+    ("rustix", &["cli/connect/"]),
     ("toml", &["fault/", "config/"]),
     ("mimalloc", &["main.rs"]),
 ];

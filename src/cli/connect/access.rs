@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::choice::ask;
+use super::hidden::hidden;
 use crate::connect::plan::Key;
 use crate::secret::Secret;
 use crate::segment::public_api::Region;
@@ -144,9 +145,4 @@ fn lookup(file: Option<&Path>, name: &str) -> Result<Option<String>, Failure> {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
-}
-
-/// Asks without showing what is typed.
-fn hidden(question: &str) -> Result<String, Failure> {
-    Ok(rpassword::prompt_password(question)?)
 }
