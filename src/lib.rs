@@ -12,7 +12,7 @@
 //! |--:|---|
 //! | 7 | `main` → [`cli`] → [`app`] → [`config`] |
 //! | 6 | [`demo`] |
-//! | 5 | [`server`] · [`admin`] |
+//! | 5 | [`server`] · [`admin`] · [`connect`] |
 //! | 4 | [`proxy`] · [`delivery`] (they meet only in the outbox) |
 //! | 3 | [`outbox`] · [`links`] · [`live`] |
 //! | 2 | [`destination`] · [`store`] · [`attribution`] |
@@ -22,7 +22,8 @@
 //! # Invariants
 //!
 //! * Nothing in [`click`], [`segment`], [`filter`], [`attribution`] or [`destination`]'s mapping reads a clock, a socket or a file.
-//! * Only `destination::impact` knows impact.com, only [`segment`] knows Segment, and [`store`] knows neither.
+//! * Only `destination::impact` knows impact.com, only [`segment`] knows Segment, [`connect`] makes them meet, and [`store`] knows
+//!   neither.
 //! * A Segment call is never re-serialised: what is added is spliced into the bytes that came.
 //! * No failure of attribution, store or network changes what the site or Segment answers.
 //! * What was acknowledged is delivered, sent on, or visibly given up: see [`outbox`].
@@ -34,6 +35,7 @@ pub mod cli;
 pub mod click;
 pub mod clock;
 pub mod config;
+pub mod connect;
 pub mod delivery;
 pub mod demo;
 pub mod destination;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 failed while running, 2 usage or configuration.
 
 mod check;
+mod connect;
 mod deliveries;
 mod demo;
 mod explain;
@@ -35,6 +36,7 @@ enum Command {
     Run(run::Arguments),
     Demo(demo::Arguments),
     Check(check::Arguments),
+    Connect(connect::Arguments),
     Explain(explain::Arguments),
     Filter(filter::Arguments),
     Deliveries(deliveries::Arguments),
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Connect(arguments) => connect::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Filter(arguments) => filter::run(&arguments),
         Command::Deliveries(arguments) => deliveries::run(arguments),

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod envelope;
 pub mod integrations;
 pub mod pixel;
+pub mod public_api;
 mod reading;
 pub mod referrer;
 pub mod scan;

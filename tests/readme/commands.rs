@@ -4,7 +4,7 @@ use crate::first_screen::{click, customer};
 use crate::harness::Running;
 use crate::text::{Readme, spans};
 use crate::town::Town;
-use crate::{Part, split};
+use crate::{Part, connect, split};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -16,7 +16,8 @@ const CARGO: [&str; 3] = ["cargo install --locked --path .", "cargo test", "carg
 
 /// Whether a check runs this code span.
 pub(crate) fn is_tried(span: &str) -> bool {
-    CARGO.contains(&span) || span.starts_with("selvedge ") && (span == RUN || expected(span).is_some())
+    CARGO.contains(&span)
+        || span.starts_with("selvedge ") && (span == RUN || span == connect::CHECK || expected(span).is_some())
 }
 
 /// How every [`Town`] is run.
@@ -101,6 +102,8 @@ async fn the_lines_of_the_blocks_run() {
         let line = line.split("  #").next().unwrap().trim();
         if let Some(arguments) = line.strip_prefix(FROM_SOURCES) {
             demo(&arguments.split(' ').collect::<Vec<_>>()).await;
+        } else if let Some(arguments) = line.strip_prefix("selvedge ") {
+            connect::try_out(&arguments.split(' ').collect::<Vec<_>>()).await;
         } else if line.starts_with("curl ") {
             land(&words(line)).await;
         } else if line.starts_with("echo ") {

@@ -9,7 +9,14 @@
     reason = "a test's panic is its report, and what it skips it has to say"
 )]
 
+#[allow(dead_code, reason = "made for another test program, which uses all of it")]
+#[path = "../connect/account.rs"]
+mod account;
+#[allow(dead_code, reason = "made for another test program, which uses all of it")]
+#[path = "../connect/api.rs"]
+mod api;
 mod commands;
+mod connect;
 mod first_screen;
 #[path = "../it/harness/mod.rs"]
 mod harness;
@@ -20,6 +27,9 @@ mod settings;
 mod split;
 mod text;
 mod town;
+#[allow(dead_code, reason = "made for another test program, which uses all of it")]
+#[path = "../connect/workspace.rs"]
+mod workspace;
 
 use text::{Block, Readme};
 

@@ -74,7 +74,7 @@ fn settings_of_the_prose_are_taken_by_the_reader() {
 #[test]
 fn settings_of_the_guide_are_settings_of_a_program() {
     let readme = Readme::own();
-    let named = spans(readme.between("under the guide's names:", "## Several programs"));
+    let named = spans(readme.between("under the guide's names:", "## Connect"));
     assert!(named.len() > 10, "{named:?}");
     let known = keys("[[impact.program]]");
     assert!(named.iter().all(|name| known.iter().any(|known| known == name)), "{named:?}\n{known:?}");

@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
     // 4
     &["proxy", "delivery"],
     // 5
-    &["server", "admin"],
+    &["server", "admin", "connect"],
     // 6
     &["demo"],
     // 7
@@ -42,7 +42,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper", &["proxy/", "server/", "cli/bench"]),
     ("hyper_util", &["proxy/", "server/", "cli/bench"]),
     ("hyper_rustls", &["proxy/", "server/", "cli/bench"]),
-    ("reqwest", &["destination/", "cli/node"]),
+    ("reqwest", &["destination/", "connect/", "cli/node"]),
     ("axum", &["admin/", "demo/", "demo."]),
     ("maud", &["admin/", "demo/"]),
     ("sha1", &["destination/impact/email"]),
@@ -51,6 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["metrics/"]),
     ("psl", &["click/cookie/"]),
     ("clap", &["cli/"]),
+    ("rustix", &["cli/connect/"]),
     ("toml", &["fault/", "config/"]),
     ("mimalloc", &["main.rs"]),
 ];

@@ -51,6 +51,11 @@ fn receipt(json: Option<&Value>, endpoint: Endpoint) -> Option<String> {
     text(json?, name).map(bounded)
 }
 
+/// What a body says about its error, in one line: Segment's API spells its errors as one of impact.com's pages does.
+pub fn words_of(body: &[u8]) -> String {
+    words(serde_json::from_slice(body).ok().as_ref(), body)
+}
+
 /// impact.com's own words: `Validation Failed: OrderId: is required`, whichever way its JSON is spelt; else the body.
 fn words(json: Option<&Value>, body: &[u8]) -> String {
     let from_json = json.map(|json| {
@@ -90,7 +95,7 @@ pub(super) fn bounded(text: &str) -> String {
 }
 
 /// How long impact.com asks us to wait: `Retry-After` (seconds or a date), else `X-RateLimit-Reset` (seconds or a moment).
-fn wait(headers: &HeaderMap, now: Time) -> Option<Duration> {
+pub fn wait(headers: &HeaderMap, now: Time) -> Option<Duration> {
     let retry_after = field(headers, &header::RETRY_AFTER).and_then(|text| {
         let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
         seconds.or_else(|| Some(http_date(text)?.since(now)))

@@ -91,13 +91,13 @@ pub struct Program {
 }
 
 /// The authenticated API by default.
-const API: &str = "https://api.impact.com";
+pub const API: &str = "https://api.impact.com";
 
 /// The tracking host by default.
 const TRACKING: &str = "https://trkapi.impact.com";
 
 /// The version of the API that the mapping was written for.
-const VERSION: &str = "14";
+pub const VERSION: &str = "14";
 
 /// The guide's defaults of the three lists of event names.
 const ACTION_EVENTS: &str = "Order Completed";

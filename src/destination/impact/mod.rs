@@ -4,6 +4,7 @@
 //! side by side, with the cases that show them.
 //! Everything but [`client`] is pure.
 
+pub mod account;
 pub mod answer;
 pub mod client;
 pub mod config;
