@@ -117,7 +117,7 @@ impl App {
             forwards,
             mapping: Arc::new(Mapping {
                 impact: config.impact.clone(),
-                sources: Sources::new(&config.segment.sources),
+                sources: Sources::new(&config.segment.sources, config.segment.deliver_unlisted),
             }),
             pacing,
             draining: draining.clone(),

@@ -196,7 +196,7 @@ fn run(case: &Value) -> Map<String, Value> {
         place: Place::Cookie,
     });
     let time = |key: &str| case.get(key).map(|text| Time::parse(text.as_str().unwrap()).unwrap());
-    let sources = Sources::new(&sources(case.get("sources")));
+    let sources = Sources::new(&sources(case.get("sources")), false);
     let subject = Subject {
         call,
         kind: kind(case.get("kind").unwrap_or(&call["type"])),
@@ -257,6 +257,7 @@ fn sources(listed: Option<&Value>) -> Vec<Source> {
         write_key: value["write_key"].as_str().unwrap().into(),
         name: value["name"].as_str().unwrap().into(),
         space: "default".into(),
+        api: None,
     };
     listed.iter().map(source).collect()
 }
@@ -271,7 +272,6 @@ fn settings(overrides: &Value) -> impact::Config {
         email_normalization: EmailNormalization::default(),
         send_click_id_on_page_load: true,
         also_send_current_names: false,
-        mode: Mode::default(),
         programs: Vec::new(),
     };
     for (name, value) in overrides.as_object().unwrap() {
@@ -300,7 +300,7 @@ fn settings(overrides: &Value) -> impact::Config {
             "send_click_id_on_page_load" => config.send_click_id_on_page_load = flag(),
             "also_send_current_names" => config.also_send_current_names = flag(),
             "email_normalization" => config.email_normalization = normalization(value),
-            "mode" => config.mode = if value == "segment" { Mode::Segment } else { Mode::Direct },
+            "mode" => program.mode = if value == "segment" { Mode::Segment } else { Mode::Direct },
             other => panic!("no such setting: {other}"),
         }
     }
@@ -311,6 +311,7 @@ fn settings(overrides: &Value) -> impact::Config {
 fn defaults() -> impact::Program {
     impact::Program {
         name: "shop".into(),
+        mode: Mode::default(),
         account_sid: "IRsid".into(),
         api_key: None,
         campaign_id: "1000".into(),

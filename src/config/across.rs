@@ -24,6 +24,7 @@ pub(super) fn check(root: &mut Section<'_>, config: &Config) {
     } else {
         check_sources(&programs, config);
     }
+    super::modes::check(&segment, &sources, &programs, config);
 }
 
 /// A host is one site's or Segment's, and only one site may take all the others.

@@ -115,6 +115,8 @@ mod tests {
             api: Uri::from_static("https://api.segment.io"),
             cdn: Uri::from_static("https://cdn.segment.com"),
             sources: vec![],
+            deliver_unlisted: false,
+            rewrite_settings: true,
             overwrite_referrer: false,
             origins: vec![],
         }

@@ -155,7 +155,13 @@ impl Calls {
             }
         };
         let judged = self.judge(&envelope, &parts.headers, visitor.as_ref(), caller).await;
-        let spliced = Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect };
+        let spliced = Spliced {
+            envelope: &envelope,
+            judged: &judged,
+            shared: &self.shared,
+            expect,
+            takes_integrations: true,
+        };
         let write_key = self.write_key(&envelope, &parts.headers);
         let record = self.recorder.record(&judged, write_key.as_deref());
         out.people = judged.iter().flat_map(|one| one.anonymous.into_iter().chain(one.user)).collect();

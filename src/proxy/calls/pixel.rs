@@ -1,7 +1,6 @@
 //! Pixels: a call in the query of a GET, always answered with the image.
 
 use super::kept::Outgoing;
-use super::record::Recorded;
 use super::spliced::Spliced;
 use super::{Caller, Calls, answer, forward, visitor_of};
 use crate::proxy::body::Body;
@@ -66,8 +65,13 @@ impl Calls {
         let judged = self.judge(&envelope, &parts.headers, Some(&visitor), caller).await;
         people.extend(judged.iter().flat_map(|one| one.anonymous.into_iter().chain(one.user)));
         let recorded = self.recorder.record(&judged, self.write_key(&envelope, &parts.headers).as_deref()).await;
-        let spliced = Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect };
-        let recorded = if pixel.takes_integrations() { recorded } else { Recorded::default() };
+        let spliced = Spliced {
+            envelope: &envelope,
+            judged: &judged,
+            shared: &self.shared,
+            expect,
+            takes_integrations: pixel.takes_integrations(),
+        };
         let json = spliced.body(&recorded)?;
         let click = judged.first().filter(|one| !one.edits().is_empty()).and_then(|one| one.attribution.as_ref());
         let written = pixel.write(query, &json, click.map(|chosen| chosen.click.id.as_str()), &self.shared.rules.names);
