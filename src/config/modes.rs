@@ -21,7 +21,10 @@ pub(super) fn check(segment: &Section<'_>, sources: &[Section<'_>], sections: &[
                 let mut earlier = others.filter(|(other, it)| *other < index && it.mode == Mode::Direct);
                 if let Some((_, other)) = earlier.find(|(_, other)| is_same_campaign(program, other)) {
                     section.warn(
-                        format!("a call that both `{}` and `{}` take is delivered twice: they are the same campaign", other.name, program.name),
+                        format!(
+                            "a call that both `{}` and `{}` take is delivered twice: they are the same campaign",
+                            other.name, program.name
+                        ),
                         "part them with a `filter` in each, or with `sources`",
                     );
                 }
@@ -56,7 +59,11 @@ fn beside_direct(section: &Section<'_>, program: &Program, direct: &[&Program]) 
     } else if !direct.is_empty() {
         let names: Vec<String> = direct.iter().map(|direct| format!("`{}`", direct.name)).collect();
         section.warn(
-            format!("Segment's own destination stays on for each call that `{}` takes, also where {} delivers it", program.name, names.join(", ")),
+            format!(
+                "Segment's own destination stays on for each call that `{}` takes, also where {} delivers it",
+                program.name,
+                names.join(", ")
+            ),
             "let that destination deliver for this program's campaign only, or give them sources of their own",
         );
     }
@@ -87,11 +94,13 @@ fn meet(one: &Program, other: &Program, config: &Config) -> bool {
     let listed = &config.segment.sources;
     let both = |key: &str, name: &str| takes(one, key, name) && takes(other, key, name);
     let no_sources = one.sources.is_none() || other.sources.is_none();
-    let shares_source =
-        if listed.is_empty() { no_sources || named_by_both(one, other) } else { listed.iter().any(|it| both(&it.write_key, &it.name)) };
-    let enabled = |program: &Program| {
-        [program.enable_page_events, program.enable_screen_events, program.enable_identify_events]
+    let shares_source = if listed.is_empty() {
+        no_sources || named_by_both(one, other)
+    } else {
+        listed.iter().any(|it| both(&it.write_key, &it.name))
     };
+    let enabled =
+        |program: &Program| [program.enable_page_events, program.enable_screen_events, program.enable_identify_events];
     let shares_kind = enabled(one).iter().zip(enabled(other)).any(|(one, other)| *one && other);
     let shares_event = events(one).any(|event| events(other).any(|theirs| theirs == event));
     let parted = one.rule.filter.is_some() && other.rule.filter.is_some();

@@ -3,8 +3,8 @@
 
 use super::body::Body;
 use super::calls::answer;
+use super::regions::Regions;
 use super::shared::Shared;
-use super::upstream::Upstream;
 use crate::live::Kind;
 use crate::metrics::Label;
 use crate::outbox::Forwards;
@@ -32,7 +32,7 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Sends on what Segment missed.
 pub struct Courier {
     forwards: Forwards,
-    api: Upstream,
+    regions: Arc<Regions>,
     shared: Arc<Shared>,
     retry_for: Duration,
 }
@@ -64,9 +64,9 @@ impl Label for Outcome {
 }
 
 impl Courier {
-    /// Sends what `forwards` keeps to `api`, each for at most `retry_for`.
-    pub fn new(forwards: Forwards, api: Upstream, shared: Arc<Shared>, retry_for: Duration) -> Self {
-        Self { forwards, api, shared, retry_for }
+    /// Sends what `forwards` keeps to the API of its region, each for at most `retry_for`.
+    pub fn new(forwards: Forwards, regions: Arc<Regions>, shared: Arc<Shared>, retry_for: Duration) -> Self {
+        Self { forwards, regions, shared, retry_for }
     }
 
     /// Sends on until `stop` is cancelled. An envelope that is under way then is sent once more after the start: Segment
@@ -107,7 +107,7 @@ impl Courier {
             return Outcome::TooOld;
         }
         let Some(request) = self.request(waiting, wait) else { return Outcome::Refused(0) };
-        match self.api.forward(request).await {
+        match self.regions.of(waiting.missed.write_key.as_deref()).forward(request).await {
             Err(_) => Outcome::Away { answered: false },
             Ok(response) => judge(response.status(), response.headers()),
         }

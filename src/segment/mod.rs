@@ -12,6 +12,7 @@ pub mod pixel;
 mod reading;
 pub mod referrer;
 pub mod scan;
+pub mod settings;
 pub mod splice;
 pub mod twin;
 pub mod without;

@@ -19,6 +19,7 @@ fn missed(body: &str) -> Missed {
         body: Bytes::from(body.to_owned()),
         arrival: START,
         people: vec![PersonKey([1; 32])],
+        write_key: Some("k".to_owned()),
     }
 }
 
