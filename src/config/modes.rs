@@ -122,5 +122,6 @@ fn events(program: &Program) -> impl Iterator<Item = &String> {
 }
 
 fn is_same_campaign(one: &Program, other: &Program) -> bool {
-    (&one.account_sid, &one.campaign_id) == (&other.account_sid, &other.campaign_id)
+    // One that is missing is a fault of its own.
+    !one.campaign_id.is_empty() && (&one.account_sid, &one.campaign_id) == (&other.account_sid, &other.campaign_id)
 }

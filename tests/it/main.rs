@@ -11,6 +11,7 @@
 
 mod harness;
 
+mod attribution;
 mod away;
 mod calls;
 mod capacity;
@@ -22,11 +23,13 @@ mod evidence;
 mod framing;
 mod journey;
 mod kills;
+mod mobile;
 mod operations;
 mod outage;
 mod paths;
 mod pixel;
 mod programs;
+mod regions;
 mod sdk;
 mod site;
 mod stop;
