@@ -112,7 +112,7 @@ mod tests {
             (json!(null), Ok(())),
         ] {
             let call = json!({"context": {"repeatChain": chain}});
-            assert_eq!(listed().admit(&call, Some("key-server"), None), expected, "{call}");
+            assert_eq!(listed(false).admit(&call, Some("key-server"), None), expected, "{call}");
             assert_eq!(Sources::default().admit(&call, Some("key-server"), None), Ok(()), "none are known as ours");
         }
     }

@@ -63,7 +63,8 @@ impl Library {
     fn call(self, call: Value, id: &str) -> Value {
         let mut whole = json!({"anonymousId": "app-1", "messageId": id, "timestamp": "2026-11-24T12:00:00.000Z",
             "integrations": {}, "context": self.context()});
-        whole.as_object_mut().unwrap().extend(call.as_object().unwrap().clone());
+        let Value::Object(call) = call else { panic!("{call} is no call") };
+        whole.as_object_mut().unwrap().extend(call);
         whole
     }
 
@@ -93,7 +94,9 @@ impl Library {
     }
 
     fn track(self, event: &str, properties: Value) -> Value {
-        self.call(json!({"type": "track", "event": event, "properties": properties}), event)
+        let mut call = json!({"type": "track", "event": event});
+        call["properties"] = properties;
+        self.call(call, event)
     }
 
     /// The parameters by which impact.com knows the device.

@@ -2,7 +2,7 @@
 
 use crate::harness::{Answer, Edge, Origin, Stage, answers, eventually, soon};
 use selvedge::demo::{Answer as Scripted, Segment};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A neighbourhood with a second Segment: the region of the write key `eu`.
 struct Regions {
