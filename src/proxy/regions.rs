@@ -72,6 +72,11 @@ impl Regions {
         learned.by_key.get(key).map_or(&self.home, |(_, way)| way).clone()
     }
 
+    /// Whether there is more than one way.
+    pub fn are_several(&self) -> bool {
+        self.named.len() > 1 || !self.learned.read().unwrap_or_else(PoisonError::into_inner).by_key.is_empty()
+    }
+
     /// The servers that the configuration names.
     pub fn named(&self) -> Vec<Uri> {
         self.named.iter().map(|(api, _)| api.clone()).collect()
@@ -150,6 +155,7 @@ mod tests {
         assert_eq!(host(Some("eu")), "127.0.0.1:9");
         assert_eq!([host(Some("home")), host(Some("other"))], ["events.eu1.segmentapis.com"; 2]);
         assert_eq!([host(Some("unknown")), host(None)], ["api.segment.io"; 2]);
+        assert!(regions.are_several());
         // A source can move, and one of the configuration's own hosts is as good.
         regions.learn("home", &Uri::from_static("https://api.segment.io"));
         regions.learn("other", &Uri::from_static("http://127.0.0.1:9"));

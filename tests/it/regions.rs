@@ -82,6 +82,22 @@ async fn what_a_region_missed_reaches_that_region_later() {
 }
 
 #[tokio::test]
+async fn a_region_that_is_away_keeps_no_other_waiting() {
+    let regions = Regions::set("").await;
+    let stage = &regions.stage;
+    regions.eu.script().always(Scripted::status(503));
+    stage.segment.script().next(Scripted::status(503)).next(Scripted::status(503));
+    for key in ["eu", "us", "eu", "us"] {
+        assert_eq!(stage.post("/cdp/v1/t", "", call(key)).await, 200);
+    }
+    let sent_on = "selvedge_envelopes_total{outcome=\"sent_on\"}";
+    eventually("both calls of the other region", async || (stage.edge.count(sent_on).await == 2).then_some(())).await;
+    assert_eq!(stage.edge.count("selvedge_envelopes_waiting").await, 2);
+    regions.eu.script().usual();
+    eventually("the rest", async || (stage.edge.count(sent_on).await == 4).then_some(())).await;
+}
+
+#[tokio::test]
 async fn calls_of_write_keys_that_are_not_listed_pass_and_are_delivered_only_if_that_is_said() {
     for (settings, delivered) in [("", false), ("deliver_unlisted = true", true)] {
         let regions = Regions::set(settings).await;

@@ -40,6 +40,8 @@ pub struct Missed {
 pub struct Waiting {
     /// Its number.
     pub id: i64,
+    /// Its place in the queue: from 1.
+    pub place: i64,
     /// The request; its people are not read back.
     pub missed: Missed,
     /// How often it was sent in vain.
@@ -107,12 +109,12 @@ impl Forwards {
         Ok(Kept::Full)
     }
 
-    /// The request whose turn it is; one that cannot be read is given up.
+    /// The request whose turn it is, of those behind the place `after`; one that cannot be read is given up.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next(&self) -> Result<Option<Waiting>, ReadError> {
-        while let Some(row) = self.store.next_forward().await? {
+    pub async fn next(&self, after: i64) -> Result<Option<Waiting>, ReadError> {
+        while let Some(row) = self.store.next_forward(after).await? {
             let id = row.id;
             if let Some(waiting) = self.readable(&row) {
                 return Ok(Some(waiting));
@@ -199,7 +201,7 @@ impl Forwards {
         let body = Bytes::copy_from_slice(body.get(1..)?);
         let (arrival, people) = (row.request.arrival, Vec::new());
         let missed = Missed { method, path, fields, body, arrival, people, write_key };
-        Some(Waiting { id: row.id, missed, attempts: row.attempts })
+        Some(Waiting { id: row.id, place: row.place, missed, attempts: row.attempts })
     }
 }
 
