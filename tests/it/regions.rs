@@ -86,10 +86,11 @@ async fn a_region_that_is_away_keeps_no_other_waiting() {
     let regions = Regions::set("").await;
     let stage = &regions.stage;
     regions.eu.script().always(Scripted::status(503));
-    stage.segment.script().next(Scripted::status(503)).next(Scripted::status(503));
+    stage.segment.script().always(Scripted::status(503));
     for key in ["eu", "us", "eu", "us"] {
         assert_eq!(stage.post("/cdp/v1/t", "", call(key)).await, 200);
     }
+    stage.segment.script().usual();
     let sent_on = "selvedge_envelopes_total{outcome=\"sent_on\"}";
     eventually("both calls of the other region", async || (stage.edge.count(sent_on).await == 2).then_some(())).await;
     assert_eq!(stage.edge.count("selvedge_envelopes_waiting").await, 2);
