@@ -12,13 +12,14 @@ use crate::live::{Kind, Live};
 use crate::metrics::{Label, Metrics};
 use crate::outbox::{Delivery, Forwards, Outbox};
 use crate::proxy::calls::judge::Rules;
-use crate::proxy::{Calls, Courier, Edge, Https, Parts, Recorder, Shared, Upstream, Waits, upstream::UpstreamError};
+use crate::proxy::{
+    Calls, Courier, Edge, Https, Parts, Recorder, Regions, Shared, Upstream, Waits, upstream::UpstreamError,
+};
 use crate::secret::Secret;
 use crate::server::drain::Drain;
 use crate::server::listener::{BindError, Hall, Listener, Speaks};
 use crate::server::{self, tls};
 use crate::store::Store;
-use http::Uri;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -98,9 +99,9 @@ impl App {
             clock: clock.clone(),
         });
         let forwards = Forwards::new(store.clone(), config.store.key.as_ref());
-        let edge = Arc::new(edge(&config, &shared, &outbox, &forwards)?);
-        let api = Upstream::new(&config.segment.api, SEGMENT_WAITS)?;
-        let courier = Courier::new(forwards.clone(), api, shared.clone(), config.delivery.retry_for);
+        let regions = Arc::new(Regions::new(&config.segment, SEGMENT_WAITS)?);
+        let edge = Arc::new(edge(&config, &shared, &outbox, &forwards, &regions)?);
+        let courier = Courier::new(forwards.clone(), regions, shared.clone(), config.delivery.retry_for);
         let client = Client::new(clock.clone())?;
 
         let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
@@ -122,7 +123,7 @@ impl App {
             forwards,
             mapping: Arc::new(Mapping {
                 impact: config.impact.clone(),
-                sources: Sources::new(&config.segment.sources),
+                sources: Sources::new(&config.segment.sources, config.segment.deliver_unlisted),
             }),
             pacing,
             draining: draining.clone(),
@@ -188,16 +189,21 @@ fn fallbacks(impact: &impact::Config) -> Fallbacks {
     }
 }
 
-fn edge(config: &Config, shared: &Arc<Shared>, outbox: &Outbox, forwards: &Forwards) -> Result<Edge, UpstreamError> {
-    let segment = |target: &Uri| Upstream::new(target, SEGMENT_WAITS);
+fn edge(
+    config: &Config,
+    shared: &Arc<Shared>,
+    outbox: &Outbox,
+    forwards: &Forwards,
+    regions: &Arc<Regions>,
+) -> Result<Edge, UpstreamError> {
     let recorder =
         Recorder { outbox: outbox.clone(), on_store_failure: config.store.on_store_failure, shared: shared.clone() };
     let calls = Calls {
         shared: shared.clone(),
         recorder,
         forwards: forwards.clone(),
-        api: segment(&config.segment.api)?,
-        cdn: segment(&config.segment.cdn)?,
+        regions: regions.clone(),
+        cdn: Upstream::new(&config.segment.cdn, SEGMENT_WAITS)?,
     };
     Edge::new(Parts {
         sites: config.sites.clone(),

@@ -4,6 +4,7 @@ use super::{FAILED, REFUSED};
 use crate::config::{self, Config};
 use crate::connect::one_line;
 use crate::connect::online::{self, Finding, Named, Verdict};
+use crate::destination::impact::config::Mode;
 use crate::fault::Faults;
 use crate::secret::Secrets;
 use clap::{Args, ValueEnum};
@@ -94,8 +95,25 @@ fn text(path: &Path, faults: &Faults, config: Option<&Config>) -> String {
     let mut text = faults.to_text();
     if let Some(config) = config {
         text.push_str(&format!("{}: fine\n{}\n", path.display(), summary(config)));
+        notes(config).for_each(|note| text.push_str(&format!("note: {note}\n")));
     }
     text
+}
+
+/// What no setting is wrong about, and somebody who counts conversions should know.
+fn notes(config: &Config) -> impl Iterator<Item = &'static str> {
+    let (segment, programs) = (&config.segment, &config.impact.programs);
+    let only_listed = !segment.sources.is_empty() && !segment.deliver_unlisted && !programs.is_empty();
+    let direct = programs.iter().any(|program| program.mode == Mode::Direct);
+    [
+        only_listed.then_some("calls of write keys that are not listed go on to Segment, and are not delivered"),
+        direct.then_some(
+            "Segment's own destination cannot be switched off for pixels with dotted parameters, and for calls whose \
+             `integrations` is no object: if you keep it, they arrive twice",
+        ),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// What the configuration amounts to, in one line.

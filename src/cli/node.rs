@@ -177,7 +177,7 @@ impl Reached {
 
 fn desk(store: &Store, config: &Config) -> Desk {
     let settings = Settings { window: config.click.window, policy: config.click.policy };
-    let sources = Sources::new(&config.segment.sources);
+    let sources = Sources::new(&config.segment.sources, config.segment.deliver_unlisted);
     Desk {
         outbox: Outbox::new(store.clone(), Clock::System),
         links: Links::new(store.clone(), settings, Clock::System),

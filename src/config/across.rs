@@ -11,9 +11,9 @@ pub(super) fn check(root: &mut Section<'_>, config: &Config) {
     let (mut segment, mut impact) = (root.section("segment"), root.section("impact"));
     let (sources, programs) = (segment.sections("source"), impact.sections("program"));
     check_hosts(root, &sites, &segment);
-    check_unique(&programs, "name", "the name of two programs");
-    check_unique(&sources, "write_key", "the write key of two sources");
-    check_unique(&sources, "name", "the name of two sources");
+    let mut sound = check_unique(&programs, "name", "the name of two programs");
+    sound &= check_unique(&sources, "write_key", "the write key of two sources");
+    sound &= check_unique(&sources, "name", "the name of two sources");
     if sources.is_empty() {
         if let Some(program) = programs.first() {
             program.warn(
@@ -22,7 +22,10 @@ pub(super) fn check(root: &mut Section<'_>, config: &Config) {
             );
         }
     } else {
-        check_sources(&programs, config);
+        sound &= check_sources(&programs, config);
+    }
+    if sound {
+        super::modes::check(&segment, &sources, &programs, config);
     }
 }
 
@@ -52,12 +55,13 @@ fn hosts(section: &Section<'_>) -> Vec<(String, Range<usize>)> {
     places.filter_map(|(text, span)| Some(((form::HOST.read)(text).ok()?, span))).collect()
 }
 
-fn check_unique(sections: &[Section<'_>], key: &str, what: &str) {
-    let mut taken = Vec::new();
+fn check_unique(sections: &[Section<'_>], key: &str, what: &str) -> bool {
+    let (mut taken, mut unique) = (Vec::new(), true);
     for (section, (value, span)) in
         sections.iter().flat_map(|section| section.places(key).into_iter().map(move |place| (section, place)))
     {
         if !value.is_empty() && taken.contains(&value) {
+            unique = false;
             section.refuse_at(
                 span,
                 format!("`{value}` is {what}"),
@@ -66,10 +70,12 @@ fn check_unique(sections: &[Section<'_>], key: &str, what: &str) {
         }
         taken.push(value);
     }
+    unique
 }
 
 /// Once sources are listed, a program can take only these.
-fn check_sources(programs: &[Section<'_>], config: &Config) {
+fn check_sources(programs: &[Section<'_>], config: &Config) -> bool {
+    let mut known = true;
     let sources = &config.segment.sources;
     let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     for program in programs {
@@ -83,6 +89,8 @@ fn check_sources(programs: &[Section<'_>], config: &Config) {
                 None => format!("listed are: {listed}"),
             };
             program.refuse_at(span, format!("`{source}` is no [[segment.source]]"), help);
+            known = false;
         }
     }
+    known
 }

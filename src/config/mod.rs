@@ -5,6 +5,7 @@
 
 mod across;
 mod log;
+mod modes;
 
 pub use log::Log;
 

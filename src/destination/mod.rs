@@ -204,7 +204,7 @@ pub enum Skip {
     Sample,
     /// The call came through a Repeater from one of our own sources.
     Repeated,
-    /// The program's mode is `segment`: Segment's own destination delivers.
+    /// The program would take the call, but its mode is `segment`: Segment's own destination delivers it.
     SegmentDelivers,
     /// The call cannot be read by the mapper.
     Unreadable,

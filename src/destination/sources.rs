@@ -9,6 +9,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     listed: Vec<Listed>,
+    /// Whether calls of other write keys are delivered beside them.
+    unlisted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -20,24 +22,24 @@ struct Listed {
 }
 
 impl Sources {
-    /// Takes what the configuration lists; an empty list means that every source is delivered.
-    pub fn new(sources: &[Source]) -> Self {
+    /// Takes what the configuration lists; an empty list means that every source is delivered, and so does `unlisted`.
+    pub fn new(sources: &[Source], unlisted: bool) -> Self {
         let listed = sources.iter().map(|source| Listed {
             write_key: source.write_key.clone(),
             name: source.name.clone(),
             chain_mark: hex::encode(Md5::digest(source.write_key.as_bytes())),
         });
-        Self { listed: listed.collect() }
+        Self { listed: listed.collect(), unlisted }
     }
 
     /// Whether a program takes `call`, sent with `write_key`. `wanted` are the program's own sources, by name or by
-    /// write key; `None`: all that are listed.
+    /// write key; `None`: all that are delivered.
     ///
     /// # Errors
     /// [`Skip::SourceNotListed`], or [`Skip::Repeated`] for the copy that a Repeater made of one of our own calls.
     pub fn admit(&self, call: &Value, write_key: Option<&str>, wanted: Option<&[String]>) -> Result<(), Skip> {
         let source = self.listed.iter().find(|listed| Some(listed.write_key.as_str()) == write_key);
-        if !self.listed.is_empty() && source.is_none() {
+        if !self.listed.is_empty() && source.is_none() && !self.unlisted {
             return Err(Skip::SourceNotListed);
         }
         let named = |want: &String| Some(want.as_str()) == write_key || source.is_some_and(|s| s.name == *want);
@@ -58,18 +60,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn listed() -> Sources {
+    fn listed(unlisted: bool) -> Sources {
         let source = |write_key: &str, name: &str| Source {
             write_key: write_key.into(),
             name: name.into(),
             space: "default".into(),
+            api: None,
         };
-        Sources::new(&[source("key-web", "web"), source("key-server", "server")])
+        Sources::new(&[source("key-web", "web"), source("key-server", "server")], unlisted)
     }
 
     #[test]
     fn who_is_taken() {
-        let (all, two) = (Sources::default(), listed());
+        let (all, two) = (Sources::default(), listed(false));
+        let more = listed(true);
         let web = vec!["web".to_owned()];
         let key = vec!["key-web".to_owned()];
         let not_listed = Err(Skip::SourceNotListed);
@@ -85,6 +89,9 @@ mod tests {
             ("by name", &two, Some("key-web"), Some(&web), Ok(())),
             ("by key", &two, Some("key-web"), Some(&key), Ok(())),
             ("another one's", &two, Some("key-server"), Some(&web), not_listed),
+            ("not listed, and delivered", &more, Some("other"), None, Ok(())),
+            ("no key, and delivered", &more, None, None, Ok(())),
+            ("not listed, and not one that the program wants", &more, Some("other"), Some(&web), not_listed),
             ("keys are case-sensitive", &two, Some("KEY-WEB"), None, not_listed),
         ] {
             let wanted = wanted.map(Vec::as_slice);
@@ -105,7 +112,7 @@ mod tests {
             (json!(null), Ok(())),
         ] {
             let call = json!({"context": {"repeatChain": chain}});
-            assert_eq!(listed().admit(&call, Some("key-server"), None), expected, "{call}");
+            assert_eq!(listed(false).admit(&call, Some("key-server"), None), expected, "{call}");
             assert_eq!(Sources::default().admit(&call, Some("key-server"), None), Ok(()), "none are known as ours");
         }
     }

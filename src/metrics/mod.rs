@@ -33,6 +33,7 @@ pub struct Metrics {
     calls: Counts<2>,
     calls_untouched: Counts<1>,
     calls_of_shared_ids: Counter,
+    settings: Counts<1>,
     envelopes: Counts<1>,
     deliveries: Counts<3>,
     delivery_troubles: Counts<3>,
@@ -114,6 +115,7 @@ impl Metrics {
                 "calls_of_shared_ids",
                 "Segment calls with an id that is too widely shared to be attributed by",
             ),
+            settings: register(&mut registry, "settings", "Settings that SDKs fetched, by what became of them"),
             envelopes: register(&mut registry, "envelopes", "Envelopes of Segment calls, by what became of them"),
             deliveries: register(&mut registry, "deliveries", "What became of deliveries, by program and endpoint"),
             delivery_troubles: register(
@@ -199,6 +201,11 @@ impl Metrics {
     /// A call has an id that is joined to too many others: nothing was attributed by it.
     pub fn call_of_shared_id(&self) {
         self.calls_of_shared_ids.inc();
+    }
+
+    /// An SDK's settings were dealt with.
+    pub fn settings(&self, outcome: impl Label) {
+        self.settings.get_or_create(&[("outcome", outcome.label().into())]).inc();
     }
 
     /// An envelope was dealt with.

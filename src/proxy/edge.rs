@@ -80,9 +80,8 @@ impl Edge {
         let (route, response) = match self.routes.find(host.name(), request.uri().path()) {
             Route::Site(site) => (metrics::Route::Site, self.visit(site, request, peer, host, &watch).await),
             Route::Call { site, prefix } => {
-                let target = seen_from_segment(request.uri(), prefix);
                 let space = site.map_or("default", |site| &site.settings.space);
-                (metrics::Route::Segment, self.call(request, peer, host, space, &target, &watch).await)
+                (metrics::Route::Segment, self.call(request, peer, host, space, prefix, &watch).await)
             }
             Route::UnknownHost => return refuse(Refusal::UnknownHost),
         };
@@ -118,14 +117,22 @@ impl Edge {
         peer: &Peer,
         host: Host,
         space: &str,
-        target: &str,
+        prefix: &str,
         watch: &Stopwatch,
     ) -> Response<Body> {
         let _in_flight = self.shared.metrics.request_began(metrics::Route::Segment);
         let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
-        let caller = Caller { host: visitor.host.name(), https: visitor.https, ip: visitor.ip, space };
-        let (path, _) = target.split_once('?').unwrap_or((target, ""));
-        match self.calls.handle(request, endpoint(path), target, &caller, watch).await {
+        let target = seen_from_segment(request.uri(), prefix);
+        let caller = Caller {
+            host: visitor.host.name(),
+            authority: visitor.host.authority(),
+            prefix,
+            https: visitor.https,
+            ip: visitor.ip,
+            space,
+        };
+        let (path, _) = target.split_once('?').unwrap_or((&target, ""));
+        match self.calls.handle(request, endpoint(path), &target, &caller, watch).await {
             Ok(response) => response,
             // The caller is gone, or does not speak HTTP; nobody may be left to read this.
             Err(_) => refuse(Refusal::BrokenBody),
@@ -144,9 +151,9 @@ impl Edge {
 }
 
 /// The path and query as Segment's own root sees them.
-fn seen_from_segment(uri: &Uri, prefix: usize) -> String {
+fn seen_from_segment(uri: &Uri, prefix: &str) -> String {
     let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    target.get(prefix..).unwrap_or("/").to_owned()
+    target.strip_prefix(prefix).unwrap_or("/").to_owned()
 }
 
 /// Refuses what must not be forwarded at all; what passes has one host.

@@ -54,6 +54,11 @@ impl Host {
         self.value.to_str().ok().and_then(|text| text.get(..self.name_len)).unwrap_or_default()
     }
 
+    /// The host as the visitor spelled it, with its port.
+    pub fn authority(&self) -> &str {
+        self.value.to_str().unwrap_or_default()
+    }
+
     /// The field's value as it came, with its port.
     pub fn value(&self) -> &HeaderValue {
         &self.value

@@ -1,8 +1,16 @@
 //! Sending on what Segment missed: one after the other, in the order in which they came, each with its `sentAt` moved by
 //! its wait.
+//!
+//! A region that is away does not keep the others waiting: until its pause is over, what waits for it is passed over, and keeps its
+//! place.
+
+mod round;
+
+use self::round::Round;
 
 use super::body::Body;
 use super::calls::answer;
+use super::regions::Regions;
 use super::shared::Shared;
 use super::upstream::Upstream;
 use crate::live::Kind;
@@ -32,7 +40,7 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Sends on what Segment missed.
 pub struct Courier {
     forwards: Forwards,
-    api: Upstream,
+    regions: Arc<Regions>,
     shared: Arc<Shared>,
     retry_for: Duration,
 }
@@ -64,16 +72,16 @@ impl Label for Outcome {
 }
 
 impl Courier {
-    /// Sends what `forwards` keeps to `api`, each for at most `retry_for`.
-    pub fn new(forwards: Forwards, api: Upstream, shared: Arc<Shared>, retry_for: Duration) -> Self {
-        Self { forwards, api, shared, retry_for }
+    /// Sends what `forwards` keeps to the API of its region, each for at most `retry_for`.
+    pub fn new(forwards: Forwards, regions: Arc<Regions>, shared: Arc<Shared>, retry_for: Duration) -> Self {
+        Self { forwards, regions, shared, retry_for }
     }
 
     /// Sends on until `stop` is cancelled. An envelope that is under way then is sent once more after the start: Segment
     /// knows it by its messageIds.
     pub async fn run(self, stop: CancellationToken) {
-        let mut failures = 0;
-        while let Some(pause) = stop.run_until_cancelled(self.next(&mut failures)).await {
+        let mut round = Round::default();
+        while let Some(pause) = stop.run_until_cancelled(self.next(&mut round)).await {
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return;
             }
@@ -81,33 +89,47 @@ impl Courier {
     }
 
     /// Sends the next one on; how long to wait after it.
-    async fn next(&self, failures: &mut u32) -> Duration {
-        let waiting = match self.forwards.next().await {
+    async fn next(&self, round: &mut Round) -> Duration {
+        let waiting = match self.forwards.next(round.after()).await {
             Ok(Some(waiting)) => waiting,
             Ok(None) => {
+                if let Some(pause) = round.again(self.shared.clock.now()) {
+                    return pause;
+                }
                 self.forwards.news().await;
                 return Duration::ZERO;
             }
             Err(_) => return STORE_RETRY,
         };
-        let outcome = self.send(&waiting).await;
-        *failures = if let Outcome::Away { .. } = outcome { failures.saturating_add(1) } else { 0 };
+        let api = self.regions.of(waiting.missed.write_key.as_deref());
+        let now = self.shared.clock.now();
+        if round.is_away(api.host(), now) {
+            return round.pass_over(waiting.place, now);
+        }
+        let outcome = self.send(&waiting, &api).await;
         self.tell(&waiting, outcome);
         if let Err(error) = self.record(&waiting, outcome).await {
             tracing::warn!(%error, "what became of a kept envelope is not recorded; it is sent once more");
             return STORE_RETRY;
         }
-        pause(outcome, *failures, fastrand::f64())
+        let failures = round.failures(api.host(), matches!(outcome, Outcome::Away { .. }));
+        let pause = pause(outcome, failures, fastrand::f64());
+        if pause.is_zero() || !self.regions.are_several() {
+            return pause;
+        }
+        let now = self.shared.clock.now();
+        round.wait(api.host(), now.plus(pause));
+        round.pass_over(waiting.place, now)
     }
 
-    async fn send(&self, waiting: &Waiting) -> Outcome {
+    async fn send(&self, waiting: &Waiting, api: &Upstream) -> Outcome {
         let now = self.shared.clock.now();
         let wait = now.since(waiting.missed.arrival);
         if wait >= self.retry_for {
             return Outcome::TooOld;
         }
         let Some(request) = self.request(waiting, wait) else { return Outcome::Refused(0) };
-        match self.api.forward(request).await {
+        match api.forward(request).await {
             Err(_) => Outcome::Away { answered: false },
             Ok(response) => judge(response.status(), response.headers()),
         }

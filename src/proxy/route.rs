@@ -13,8 +13,8 @@ pub enum Route<'a> {
     Call {
         /// The site under the same host, whose people the callers are.
         site: Option<&'a Served>,
-        /// How many bytes of the path are not Segment's.
-        prefix: usize,
+        /// The part of the path that is not Segment's.
+        prefix: &'a str,
     },
     /// Nowhere: no site has this host.
     UnknownHost,
@@ -59,13 +59,13 @@ impl Routes {
     /// host, since server-side SDKs know bare addresses only.
     pub fn find(&self, host: &str, path: &str) -> Route<'_> {
         if under(path, &self.segment_prefix).is_some() {
-            return Route::Call { site: self.site(host), prefix: self.segment_prefix.len() };
+            return Route::Call { site: self.site(host), prefix: &self.segment_prefix };
         }
         if self.segment_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) {
-            return Route::Call { site: None, prefix: 0 };
+            return Route::Call { site: None, prefix: "" };
         }
         match self.site(host) {
-            Some(site) if self.root_paths && is_api(path) => Route::Call { site: Some(site), prefix: 0 },
+            Some(site) if self.root_paths && is_api(path) => Route::Call { site: Some(site), prefix: "" },
             Some(site) => Route::Site(site),
             None => Route::UnknownHost,
         }
@@ -126,6 +126,8 @@ mod tests {
             api: Uri::from_static("https://api.segment.io"),
             cdn: Uri::from_static("https://cdn.segment.com"),
             sources: vec![],
+            deliver_unlisted: false,
+            rewrite_settings: true,
             overwrite_referrer: false,
             origins: vec![],
         }

@@ -75,6 +75,19 @@ impl Upstream {
         Ok(Self { client, scheme, authority, host, response_wait: waits.response })
     }
 
+    /// The way to another server of the same scheme, with the same limits and in the same pool; `None`: it has another scheme.
+    pub fn toward(&self, target: &Uri) -> Option<Self> {
+        let authority = target.authority().filter(|_| target.scheme() == Some(&self.scheme))?;
+        let host = HeaderValue::from_str(authority.as_str()).ok()?;
+        Some(Self {
+            client: self.client.clone(),
+            scheme: self.scheme.clone(),
+            authority: authority.clone(),
+            host,
+            ..*self
+        })
+    }
+
     /// The target's own authority, as a Host.
     pub fn host(&self) -> &HeaderValue {
         &self.host

@@ -18,6 +18,10 @@ pub struct Config {
     pub cdn: Uri,
     /// The write keys that are delivered; none listed: all of them.
     pub sources: Vec<Source>,
+    /// Whether other write keys are delivered beside the listed ones. Default: no, they only go on to Segment.
+    pub deliver_unlisted: bool,
+    /// Whether the settings that SDKs fetch keep them on this host. Default: yes.
+    pub rewrite_settings: bool,
     /// Whether a `context.referrer` of another type is overwritten. Default: no.
     pub overwrite_referrer: bool,
     /// Origins, beside those of the same registrable domain, that may send calls with credentials (CORS).
@@ -33,6 +37,8 @@ pub struct Source {
     pub name: String,
     /// The space of its ids: equal ids in two spaces are two people. Default: `default`.
     pub space: String,
+    /// Segment's tracking API in the region of this source. Default: what Segment's settings say, else [`Config::api`].
+    pub api: Option<Uri>,
 }
 
 /// The path prefix by default.
@@ -67,6 +73,8 @@ impl Config {
         });
         let config = Self {
             sources: sources.collect(),
+            deliver_unlisted: section.bool("deliver_unlisted").unwrap_or(false),
+            rewrite_settings: section.bool("rewrite_settings").unwrap_or(true),
             prefix: section.value("prefix", &PATH_PREFIX).unwrap_or_else(|| PREFIX.to_owned()),
             hosts: section.list("hosts", &form::HOST).unwrap_or_default(),
             root_paths: section.bool("root_paths").unwrap_or(false),
@@ -89,6 +97,7 @@ impl Source {
         Self {
             name: section.optional("name", &form::NAME).unwrap_or_else(|| write_key.clone()),
             space: section.optional("space", &form::NAME).unwrap_or_else(|| SPACE.to_owned()),
+            api: section.optional("api", &form::SERVER),
             write_key,
         }
     }

@@ -1,7 +1,7 @@
 //! Which of Segment's endpoints a path names (Segment's HTTP tracking API and what its SDKs really call).
 
-use super::CallKind;
 use super::envelope::Expect;
+use super::{CallKind, settings};
 
 /// One of Segment's endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,9 @@ pub enum Endpoint {
     Pixel(CallKind),
     /// The libraries' own metrics (`/m`): forwarded, never read.
     Metrics,
-    /// Libraries and settings, from the CDN.
+    /// A source's settings, from the CDN.
+    Settings,
+    /// Libraries and everything else of the CDN's.
     Cdn,
     /// Anything else on Segment's side: forwarded, never read.
     Other,
@@ -25,6 +27,9 @@ const CDN_PREFIXES: [&str; 4] =
 /// The endpoint that `path` names, seen from Segment's own root (`/v1/…`): long and short names, with and without a
 /// trailing slash.
 pub fn endpoint(path: &str) -> Endpoint {
+    if settings::write_key(path).is_some() {
+        return Endpoint::Settings;
+    }
     if CDN_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
         return Endpoint::Cdn;
     }
@@ -76,7 +81,8 @@ mod tests {
             ("/v1/pixel/track", Endpoint::Pixel(CallKind::Track)),
             ("/v1/pixel/page/", Endpoint::Pixel(CallKind::Page)),
             ("/v1/pixel/nothing", Endpoint::Other),
-            ("/v1/projects/abc/settings", Endpoint::Cdn),
+            ("/v1/projects/abc/settings", Endpoint::Settings),
+            ("/v1/projects/abc/other", Endpoint::Cdn),
             ("/analytics.js/v1/abc/analytics.min.js", Endpoint::Cdn),
             ("/v1/T", Endpoint::Other),
             ("/v2/t", Endpoint::Other),

@@ -112,7 +112,8 @@ impl<'a> Envelope<'a> {
         self.items.iter().map(|item| View { text: self.text, own: &item.call, batch: &self.top, kind: item.kind })
     }
 
-    /// The write key in the body, which may stand in each item of a batch only.
+    /// The write key in the body: the batch's own, else the first that an item has. One envelope is one source's, as SDKs send
+    /// them: what decides about sources goes by this key, whatever other items say.
     pub fn write_key(&self) -> Option<Cow<'_, str>> {
         let own = self.items.iter().filter_map(|item| item.call.write_key);
         self.top.write_key.into_iter().chain(own).filter(|key| !key.is_blank()).find_map(|key| key.string(self.text))

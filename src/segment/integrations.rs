@@ -15,7 +15,7 @@ pub enum Suppression {
     OptionsReplaced(Vec<Edit>),
     /// It is off already.
     AlreadyOff,
-    /// `integrations` is no object: it stays, and the destination with it.
+    /// It cannot be switched off (`integrations` is no object, or the call has no room for it): it stays on.
     Left,
 }
 

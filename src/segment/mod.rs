@@ -13,6 +13,7 @@ pub mod public_api;
 mod reading;
 pub mod referrer;
 pub mod scan;
+pub mod settings;
 pub mod splice;
 pub mod twin;
 pub mod without;

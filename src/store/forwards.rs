@@ -5,7 +5,7 @@ use crate::clock::Time;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
 
-const COLUMNS: &str = "id, record, arrival, attempts";
+const COLUMNS: &str = "id, record, arrival, attempts, place";
 
 /// Puts a request at the end of the queue.
 pub(super) fn keep(c: &Connection, new: &NewForward, is_full: bool) -> rusqlite::Result<Effect> {
@@ -69,14 +69,15 @@ pub(super) fn sweep(c: &Connection, kept: Duration, now: Time, limit: u32) -> ru
 }
 
 impl Store {
-    /// The request whose turn it is.
+    /// The request whose turn it is, of those behind the place `after`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next_forward(&self) -> Result<Option<ForwardRow>, ReadError> {
-        let read = |c: &Connection| {
-            let sql = format!("SELECT {COLUMNS} FROM forward WHERE ended IS NULL ORDER BY place LIMIT 1");
-            c.prepare_cached(&sql)?.query_row([], read_row).optional()
+    pub async fn next_forward(&self, after: i64) -> Result<Option<ForwardRow>, ReadError> {
+        let read = move |c: &Connection| {
+            let sql =
+                format!("SELECT {COLUMNS} FROM forward WHERE ended IS NULL AND place > ?1 ORDER BY place LIMIT 1");
+            c.prepare_cached(&sql)?.query_row([after], read_row).optional()
         };
         self.readers()?.read(read).await
     }
@@ -129,5 +130,6 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ForwardRow> {
         id: row.get(0)?,
         request: NewForward { record: row.get(1)?, arrival: Time::from_millis(row.get(2)?), people: Vec::new() },
         attempts: row.get(3)?,
+        place: row.get(4)?,
     })
 }

@@ -337,6 +337,8 @@ pub struct NewForward {
 pub struct ForwardRow {
     /// Its number: never used twice.
     pub id: i64,
+    /// Its place in the queue.
+    pub place: i64,
     /// The request.
     pub request: NewForward,
     /// How often it was sent in vain.

@@ -41,6 +41,10 @@ const PLACES: &[(&str, &str)] = &[
     ),
     ("[segment.source]\nwrite_key = \"k\"\n", "5:1 error `source` must be a list of sections, not a table"),
     ("[[segment.source]]\nname = \"web\"\n", "5:1 error `write_key` is missing from [[segment.source]]"),
+    (
+        "[[segment.source]]\nwrite_key = \"k\"\napi = \"events.eu1.segmentapis.com\"\n",
+        "7:7 error `api`: `events.eu1.segmentapis.com` must start with http:// or https:// and name a host",
+    ),
     ("[[segment.source]]\nwrite_key = \"\"\n", "6:13 error `write_key` is empty"),
     (
         "segment.source = [{ write_key = \"k\" }, { write_key = \"k\", name = \"b\" }]\n",
@@ -90,6 +94,7 @@ fn each_fault_of_a_program_has_its_place() {
         ("event_type_ids = { A = true }\n", "10:24 error `A` must be a string or a whole number, not true or false"),
         ("custom_parameter_mapping = { Note = 1 }\n", "10:37 error `Note` must be a string, not a whole number"),
         ("custom_parameter_mapping = []\n", "10:28 error `custom_parameter_mapping` must be a table, not a list"),
+        ("mode = \"indirect\"\n", "10:8 error `mode` cannot be \"indirect\""),
         ("action_event_names = [\"\"]\n", "10:23 error `action_event_names`: it cannot be empty"),
         ("enable_page_event = true\n", "10:1 error `enable_page_event` is unknown in [[impact.program]]"),
         (

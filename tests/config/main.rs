@@ -10,6 +10,7 @@
 mod check;
 mod faults;
 mod files;
+mod modes;
 mod names;
 mod secrets;
 mod settings;

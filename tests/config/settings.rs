@@ -41,7 +41,9 @@ api = "http://127.0.0.1:6"
 cdn = "http://127.0.0.1:7"
 overwrite_referrer = true
 origins = ["https://Shop.example:443"]
-source = [{ write_key = "k1", name = "web" }, { write_key = "k2", space = "b" }]
+rewrite_settings = false
+deliver_unlisted = true
+source = [{ write_key = "k1", name = "web" }, { write_key = "k2", space = "b", api = "http://127.0.0.1:10" }]
 [store]
 path = "there"
 [impact]
@@ -112,10 +114,13 @@ fn every_setting_of_segment_and_the_store_is_read() {
     assert_eq!((&*segment.prefix, &segment.hosts[..]), ("", &["t.example.com".to_owned()][..]));
     assert_eq!((segment.api.port_u16(), segment.cdn.port_u16()), (Some(6), Some(7)));
     assert!(segment.root_paths && segment.overwrite_referrer);
+    assert!(!segment.rewrite_settings && segment.deliver_unlisted);
     assert_eq!(segment.origins, ["https://shop.example"]);
     let sources: Vec<_> =
         segment.sources.iter().map(|source| (&*source.write_key, &*source.name, &*source.space)).collect();
     assert_eq!(sources, [("k1", "web", "default"), ("k2", "k2", "b")]);
+    assert_eq!(segment.sources[0].api, None);
+    assert_eq!(segment.sources[1].api.as_ref().unwrap().port_u16(), Some(10));
     assert_eq!(store.path, Path::new("/etc/selvedge/there"));
 }
 
@@ -123,7 +128,7 @@ fn every_setting_of_segment_and_the_store_is_read() {
 fn every_setting_of_impact_and_the_log_is_read() {
     let Config { impact, log, .. } = good(EVERYTHING);
     assert_eq!((impact.api.port_u16(), impact.tracking.port_u16(), &*impact.version), (Some(8), Some(9), ""));
-    assert_eq!((impact.email_normalization, impact.mode), (EmailNormalization::Trim, Mode::Segment));
+    assert_eq!((impact.email_normalization, impact.programs[0].mode), (EmailNormalization::Trim, Mode::Segment));
     assert!(!impact.send_click_id_on_page_load && impact.also_send_current_names);
     let program = &impact.programs[0];
     assert_eq!((&*program.name, &*program.account_sid, &*program.campaign_id), ("us", "IR1", "1000"));

@@ -11,6 +11,7 @@
 
 mod harness;
 
+mod attribution;
 mod away;
 mod calls;
 mod capacity;
@@ -23,11 +24,13 @@ mod framing;
 mod journey;
 mod kills;
 mod limits;
+mod mobile;
 mod operations;
 mod outage;
 mod paths;
 mod pixel;
 mod programs;
+mod regions;
 mod sdk;
 mod site;
 mod stop;

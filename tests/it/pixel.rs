@@ -76,6 +76,16 @@ async fn dotted_parameters_gain_a_referrer_at_their_end() {
 }
 
 #[tokio::test]
+async fn a_dotted_order_is_delivered_and_counted_as_one_that_cannot_be_switched_off() {
+    let stage = Stage::set().await;
+    let order = "event=Order+Completed&messageId=m&userId=customer-1";
+    let query = stage.pixel("track", order).await;
+    assert!(query.starts_with(order) && !query.contains("integrations"), "{query}");
+    assert_eq!(stage.impact.wait_for_conversions(1).await[0].field("CustomerId"), Some("customer-1"));
+    assert_eq!(stage.edge.count("selvedge_envelopes_total{outcome=\"left\"}").await, 1);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_or_would_get_too_long_is_left() {
     let stage = Stage::set().await;
     let long = format!("data={}", URL_SAFE_NO_PAD.encode(json!({"userId": "1", "a": "x".repeat(6_200)}).to_string()));

@@ -115,3 +115,39 @@ async fn another_networks_referrer_stays_and_the_order_has_its_click_all_the_sam
     assert_eq!(String::from_utf8_lossy(&seen.body), expected);
     assert_eq!(stage.impact.wait_for_conversions(1).await[0].field("ClickId"), Some("abc"));
 }
+
+#[tokio::test]
+async fn each_program_is_delivered_by_its_own_way_and_once() {
+    let by_segment = "[[impact.program]]\nname = \"by-segment\"\nmode = \"segment\"\naccount_sid = \"IRsegment\"\ncampaign_id = \"2\"\n\
+        api_key = { env = \"IMPACT_AUTH_TOKEN\" }\naction_event_names = [\"Order Completed\", \"User Registered\"]\n\
+        filter = 'properties.region = \"ca\" or properties.region = \"both\"'\n";
+    let direct = "filter = 'properties.region = \"us\" or properties.region = \"both\"'";
+    let stage = Stage::set_with(|edge| edge.program(direct).with(by_segment)).await;
+    let order = |event: &str, region: &str| json!({"type": "track", "event": event, "messageId": format!("{event}{region}"), "userId": "u", "properties": {"order_id": region, "region": region}});
+    let batch = json!({"batch": [
+        order("Order Completed", "us"),
+        order("Order Completed", "ca"),
+        order("Order Completed", "both"),
+        order("User Registered", "us"),
+        order("User Registered", "both"),
+        order("Viewed", "both"),
+    ]});
+    let seen = stage.forwarded("/cdp/v1/batch", "", batch.to_string()).await;
+    let off: Vec<bool> =
+        seen.calls().iter().map(|call| call["integrations"]["Impact Partnership Cloud"] == json!(false)).collect();
+    // Only where nobody needs it; what both take is the other campaign's, too.
+    assert_eq!(off, [true, false, false, false, false, false]);
+    let conversions = stage.impact.wait_for_conversions(2).await;
+    let mut orders: Vec<_> =
+        conversions.iter().map(|seen| (seen.path.clone(), seen.field("OrderId").unwrap().to_owned())).collect();
+    orders.sort();
+    let own = format!("/Advertisers/{}/Conversions", selvedge::demo::impact::ACCOUNT_SID);
+    assert_eq!(orders, [(own.clone(), "both".to_owned()), (own, "us".to_owned())]);
+    for (outcome, count) in [("set", 1), ("needed", 1)] {
+        assert_eq!(
+            stage.edge.count(&format!("selvedge_envelopes_total{{outcome=\"{outcome}\"}}")).await,
+            count,
+            "{outcome}"
+        );
+    }
+}

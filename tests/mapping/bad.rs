@@ -38,7 +38,7 @@ fn a_thousand_products_each_keep_their_number_and_what_they_have() {
 /// The program of a delivery has gone from the configuration, or nothing that it was mapped from can be read.
 #[test]
 fn a_vanished_campaign_is_told_and_nothing_is_mapped() {
-    let sources = Sources::new(&[]);
+    let sources = Sources::new(&[], false);
     let call = json!({"type": "track", "event": "Order Completed", "messageId": "m"});
     let subject = Subject {
         call: &call,

@@ -118,7 +118,7 @@ fn run(case: &Value) -> Map<String, Value> {
         place: Place::Cookie,
     });
     let time = |key: &str| case.get(key).map(|text| Time::parse(text.as_str().unwrap()).unwrap());
-    let sources = Sources::new(&sources(case.get("sources")));
+    let sources = Sources::new(&sources(case.get("sources")), false);
     let subject = Subject {
         call,
         kind: kind(case.get("kind").unwrap_or(&call["type"])),
@@ -180,6 +180,7 @@ fn sources(listed: Option<&Value>) -> Vec<Source> {
         write_key: value["write_key"].as_str().unwrap().into(),
         name: value["name"].as_str().unwrap().into(),
         space: "default".into(),
+        api: None,
     };
     listed.iter().map(source).collect()
 }

@@ -74,7 +74,7 @@ impl Node {
     /// What the configuration says of mapping.
     pub(crate) fn mapping(&self) -> Mapping {
         let config = config::load(&self.config, Secrets::Required).unwrap().config;
-        Mapping { impact: config.impact, sources: Sources::new(&config.segment.sources) }
+        Mapping { impact: config.impact, sources: Sources::new(&config.segment.sources, false) }
     }
 
     /// The envelopes that Segment missed.

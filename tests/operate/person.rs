@@ -50,6 +50,7 @@ fn envelope(path: &str, body: &str, people: &[PersonKey]) -> Missed {
         body: body.to_owned().into(),
         arrival: Clock::System.now(),
         people: people.to_vec(),
+        write_key: None,
     }
 }
 

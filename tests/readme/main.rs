@@ -15,6 +15,7 @@ mod account;
 #[allow(dead_code, reason = "made for another test program, which uses all of it")]
 #[path = "../connect/api.rs"]
 mod api;
+mod cached;
 mod commands;
 mod connect;
 mod first_screen;
@@ -50,6 +51,8 @@ pub(crate) enum Part {
     Settings,
     /// Two programs in the place of the one of that file.
     Split,
+    /// A call that says its click itself.
+    Said,
     /// What a filter is for an event.
     Verdict,
 }
@@ -62,6 +65,7 @@ impl Part {
             ("text", lead) if lead.starts_with("What impact.com gets") => Some(Self::AtImpact),
             ("json", lead) if lead.starts_with("What Segment gets") => Some(Self::AtSegment),
             ("json", lead) if lead.ends_with("your server reports an order:") => Some(Self::Sent),
+            ("json", lead) if lead.starts_with("Each of them sends it in the same place") => Some(Self::Said),
             ("text", _) if block.text.starts_with("stdin:1: ") => Some(Self::Verdict),
             ("sh", _) => Some(Self::Commands),
             ("toml", lead) if lead.ends_with("with the guide's own example:") => Some(Self::Split),

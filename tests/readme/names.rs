@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 /// Names that are other people's, and nowhere in this repository but in the README.
-const FOREIGN: [&str; 2] = ["requestFactory", "apiHost"];
+const FOREIGN: [&str; 1] = ["apiHost"];
 
 /// Whether the program, its configuration, or what drives the SDKs says this name, or it is a file of this repository.
 pub(crate) fn is_known(name: &str) -> bool {

@@ -80,7 +80,7 @@ fn cut(missed: &Missed, goes: impl FnMut(&Part<'_>) -> bool) -> Result<Rest, Unt
             without(&pixel.json, Expect::One(kind), goes)
         }
         // A call, if it is any, whose kind does not matter.
-        Endpoint::Metrics | Endpoint::Cdn | Endpoint::Other => {
+        Endpoint::Metrics | Endpoint::Settings | Endpoint::Cdn | Endpoint::Other => {
             without(&missed.body, Expect::One(CallKind::Track), goes)
         }
     }
@@ -140,6 +140,7 @@ mod tests {
             body: Bytes::copy_from_slice(body),
             arrival: Time::from_seconds(1),
             people: Vec::new(),
+            write_key: None,
         }
     }
 

@@ -298,7 +298,6 @@ mod tests {
             email_normalization: EmailNormalization::default(),
             send_click_id_on_page_load: true,
             also_send_current_names: false,
-            mode: Mode::default(),
             programs: Vec::new(),
         }
     }
@@ -306,6 +305,7 @@ mod tests {
     fn program() -> Program {
         Program {
             name: "shop".into(),
+            mode: Mode::default(),
             account_sid: "IRsid".into(),
             api_key: Some(Secret::new("tok:en")),
             campaign_id: "1000".into(),

@@ -21,8 +21,6 @@ pub struct Config {
     pub send_click_id_on_page_load: bool,
     /// Whether `PropertyId` and `TrackingConsent` go beside the guide's names. Default: no.
     pub also_send_current_names: bool,
-    /// Who delivers. Default: `direct`.
-    pub mode: Mode,
     /// The programs, in the order of the file.
     pub programs: Vec<Program>,
 }
@@ -39,10 +37,15 @@ pub enum EmailNormalization {
     None,
 }
 
-/// Who delivers to impact.com.
+/// Who delivers a program's calls to impact.com.
+///
+/// Segment's own destination is one switch for a whole call, whatever programs there are. It is switched off for a call that a
+/// `direct` program has on disk, unless a `segment` program would take the call too: that program's conversion would be
+/// lost. Then it stays on, and each program gets the call once, by its own way, as long as they are not the same campaign.
+/// A call that no `direct` program takes is left alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Selvedge delivers and switches Segment's own destination off for what it delivers.
+    /// Selvedge delivers, and switches Segment's own destination off for what it delivers.
     #[default]
     Direct,
     /// Segment's destination delivers; Selvedge only enriches.
@@ -54,6 +57,8 @@ pub enum Mode {
 pub struct Program {
     /// A name for people; unique.
     pub name: String,
+    /// Who delivers its calls. Default: the `mode` of `[impact]`, which is `direct` by default.
+    pub mode: Mode,
     /// The guide's Account SID.
     pub account_sid: String,
     /// The guide's API Key: the account's Auth Token. Absent only where no secret is needed (`explain`, `check`).
@@ -107,8 +112,9 @@ const PAGE_LOAD_EVENTS: &str = "Application Opened";
 impl Config {
     /// Reads the section.
     pub fn read(section: &mut Section<'_>) -> Self {
+        let mode = read_mode(section).unwrap_or_default();
         let programs = section.sections("program").into_iter().map(|mut program| {
-            let read = Program::read(&mut program);
+            let read = Program::read(&mut program, mode);
             program.finish();
             read
         });
@@ -125,19 +131,19 @@ impl Config {
             email_normalization: section.choice("email_normalization", &normalizations).unwrap_or_default(),
             send_click_id_on_page_load: section.bool("send_click_id_on_page_load").unwrap_or(true),
             also_send_current_names: section.bool("also_send_current_names").unwrap_or(false),
-            mode: section.choice("mode", &[("direct", Mode::Direct), ("segment", Mode::Segment)]).unwrap_or_default(),
             programs,
         }
     }
 }
 
 impl Program {
-    fn read(section: &mut Section<'_>) -> Self {
+    fn read(section: &mut Section<'_>, mode: Mode) -> Self {
         section.require(&["name", "account_sid", "api_key", "campaign_id"]);
         doubt_targets(section, "custom_parameter_mapping", names::doubt);
         doubt_targets(section, "custom_mapping_for_products", names::doubt_of_item);
         Self {
             name: section.value("name", &form::TEXT).unwrap_or_default(),
+            mode: read_mode(section).unwrap_or(mode),
             account_sid: section.value("account_sid", &form::TEXT).unwrap_or_default(),
             api_key: section.secret("api_key"),
             campaign_id: section.identifier("campaign_id").unwrap_or_default(),
@@ -166,6 +172,10 @@ fn doubt_targets(section: &Section<'_>, key: &str, doubt: impl Fn(&str) -> Optio
             section.warn_at(span, message, help);
         }
     }
+}
+
+fn read_mode(section: &mut Section<'_>) -> Option<Mode> {
+    section.choice("mode", &[("direct", Mode::Direct), ("segment", Mode::Segment)])
 }
 
 /// A list of event names; one that is there replaces the default, an empty one too.

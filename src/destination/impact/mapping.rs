@@ -23,7 +23,7 @@ impl Program {
     /// # Errors
     /// A [`Skip`]: nothing is wrong, there is nothing to deliver.
     pub fn map(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
-        self.is_asked(shared, subject)?;
+        self.is_asked(subject)?;
         self.rule.admit(subject)?;
         self.mapped(shared, subject, |mapper| mapper.request())
     }
@@ -33,7 +33,7 @@ impl Program {
     /// # Errors
     /// As [`Program::map`].
     pub fn map_again(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
-        self.is_asked(shared, subject)?;
+        self.is_asked(subject)?;
         self.mapped(shared, subject, |mapper| mapper.request())
     }
 
@@ -43,10 +43,7 @@ impl Program {
     }
 
     /// Whether the call concerns this program at all.
-    fn is_asked(&self, shared: &Config, subject: &Subject<'_>) -> Result<(), Skip> {
-        if shared.mode == Mode::Segment {
-            return Err(Skip::SegmentDelivers);
-        }
+    fn is_asked(&self, subject: &Subject<'_>) -> Result<(), Skip> {
         if !subject.call.is_object() {
             return Err(Skip::Unreadable);
         }
@@ -62,6 +59,10 @@ impl Program {
         let seen = self.rule.seen(subject.call);
         let subject = &Subject { call: &seen, ..*subject };
         let plan = self.plan(subject)?;
+        // Only now: what the program would not take is nobody's to deliver.
+        if self.mode == Mode::Segment {
+            return Err(Skip::SegmentDelivers);
+        }
         let platform = Platform::of(subject.call);
         Ok(told(&Mapper { program: self, shared, subject, plan, platform }))
     }

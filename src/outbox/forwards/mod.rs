@@ -31,6 +31,8 @@ pub struct Missed {
     pub arrival: Time,
     /// Whose calls it holds.
     pub people: Vec<PersonKey>,
+    /// The write key of its source, which decides where it goes.
+    pub write_key: Option<String>,
 }
 
 /// A missed request on record.
@@ -38,6 +40,8 @@ pub struct Missed {
 pub struct Waiting {
     /// Its number.
     pub id: i64,
+    /// Its place in the queue: from 1.
+    pub place: i64,
     /// The request; its people are not read back.
     pub missed: Missed,
     /// How often it was sent in vain.
@@ -70,6 +74,8 @@ struct Head {
     method: String,
     path: String,
     fields: Vec<(String, String)>,
+    #[serde(default)]
+    write_key: Option<String>,
 }
 
 /// The missed requests; clones share them.
@@ -103,12 +109,12 @@ impl Forwards {
         Ok(Kept::Full)
     }
 
-    /// The request whose turn it is; one that cannot be read is given up.
+    /// The request whose turn it is, of those behind the place `after`; one that cannot be read is given up.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next(&self) -> Result<Option<Waiting>, ReadError> {
-        while let Some(row) = self.store.next_forward().await? {
+    pub async fn next(&self, after: i64) -> Result<Option<Waiting>, ReadError> {
+        while let Some(row) = self.store.next_forward(after).await? {
             let id = row.id;
             if let Some(waiting) = self.readable(&row) {
                 return Ok(Some(waiting));
@@ -177,10 +183,11 @@ impl Forwards {
     }
 
     fn record(&self, missed: Missed) -> Result<Vec<u8>, CommitError> {
-        let head = Head { method: missed.method, path: missed.path, fields: missed.fields };
+        let Missed { method, path, fields, write_key, body, .. } = missed;
+        let head = Head { method, path, fields, write_key };
         let mut plain = serde_json::to_vec(&head).unwrap_or_default();
         plain.push(b'\n');
-        plain.extend_from_slice(&missed.body);
+        plain.extend_from_slice(&body);
         seal::seal(plain, self.key.as_deref())
             .ok_or_else(|| CommitError::Failed("the system gives no random numbers to encrypt with".to_owned()))
     }
@@ -190,10 +197,11 @@ impl Forwards {
         // JSON has no line breaks of its own.
         let end = memchr::memchr(b'\n', &plain)?;
         let (head, body) = plain.split_at(end);
-        let Head { method, path, fields } = serde_json::from_slice(head).ok()?;
+        let Head { method, path, fields, write_key } = serde_json::from_slice(head).ok()?;
         let body = Bytes::copy_from_slice(body.get(1..)?);
-        let missed = Missed { method, path, fields, body, arrival: row.request.arrival, people: Vec::new() };
-        Some(Waiting { id: row.id, missed, attempts: row.attempts })
+        let (arrival, people) = (row.request.arrival, Vec::new());
+        let missed = Missed { method, path, fields, body, arrival, people, write_key };
+        Some(Waiting { id: row.id, place: row.place, missed, attempts: row.attempts })
     }
 }
 

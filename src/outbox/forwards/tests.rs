@@ -19,11 +19,12 @@ fn missed(body: &str) -> Missed {
         body: Bytes::from(body.to_owned()),
         arrival: START,
         people: vec![PersonKey([1; 32])],
+        write_key: Some("k".to_owned()),
     }
 }
 
 async fn next_body(forwards: &Forwards) -> Option<String> {
-    forwards.next().await.unwrap().map(|waiting| String::from_utf8(waiting.missed.body.to_vec()).unwrap())
+    forwards.next(0).await.unwrap().map(|waiting| String::from_utf8(waiting.missed.body.to_vec()).unwrap())
 }
 
 #[tokio::test]
@@ -36,10 +37,11 @@ async fn they_go_out_in_order_and_survive_a_restart() {
     forwards.news().await;
     forwards.store.close().await;
     forwards = open(folder.path(), None);
-    let first = forwards.next().await.unwrap().unwrap();
+    let first = forwards.next(0).await.unwrap().unwrap();
     assert_eq!((&first.missed, first.attempts), (&Missed { people: vec![], ..missed("one\n") }, 0));
     forwards.again(first.id, false).await.unwrap();
-    assert_eq!(forwards.next().await.unwrap().unwrap().attempts, 1);
+    assert_eq!(forwards.next(0).await.unwrap().unwrap().attempts, 1);
+    assert_ne!(forwards.next(first.place).await.unwrap().map(|behind| behind.id), Some(first.id));
     forwards.again(first.id, true).await.unwrap();
     assert_eq!(next_body(&forwards).await.as_deref(), Some("two"));
     forwards.taken(2).await.unwrap();

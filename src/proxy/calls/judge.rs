@@ -42,7 +42,7 @@ impl Rules {
             integration: impact::INTEGRATION,
             referrer_type: impact::REFERRER_TYPE,
         };
-        let sources = Sources::new(&segment.sources);
+        let sources = Sources::new(&segment.sources, segment.deliver_unlisted);
         Self { names, click, segment, impact, sources }
     }
 
@@ -109,6 +109,11 @@ impl Judged<'_> {
     /// What people call it: a track call's event, else the kind of call.
     pub fn name(&self) -> Cow<'_, str> {
         self.view.event().unwrap_or(Cow::Borrowed(self.view.kind.label()))
+    }
+
+    /// Whether Segment's own destination is needed for it: a program would take it that is delivered by that one.
+    pub fn needs_segments(&self) -> bool {
+        self.skipped.iter().any(|(_, skip)| *skip == Skip::SegmentDelivers)
     }
 
     /// The edits of its referrer; none when it keeps what it has.

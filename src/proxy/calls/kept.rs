@@ -29,6 +29,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) arrival: Time,
     /// Whose calls it holds.
     pub(super) people: Vec<PersonKey>,
+    /// The write key of its source, which decides where it goes.
+    pub(super) write_key: Option<String>,
 }
 
 /// Fields that describe the bytes of a body; they go when the bytes change.
@@ -65,8 +67,9 @@ impl Label for Fate {
 impl Calls {
     /// Sends a request on and hands Segment's answer back; while Segment is away, keeps it and answers in its place.
     pub(super) async fn send(&self, out: Outgoing<'_>, watch: &Stopwatch) -> Response<Body> {
-        let Outgoing { method, path, headers, body, .. } = &out;
-        let sent = self.forward(method, headers.clone(), path, &self.api, Body::full(body.clone()), watch);
+        let Outgoing { method, path, headers, body, write_key, .. } = &out;
+        let api = self.regions.of(write_key.as_deref());
+        let sent = self.forward(method, headers.clone(), path, &api, Body::full(body.clone()), watch);
         match sent.await {
             Some(response) => response,
             None => self.keep(out).await,
@@ -104,5 +107,6 @@ fn missed(out: Outgoing<'_>) -> Option<Missed> {
         body: out.body,
         arrival: out.arrival,
         people: out.people,
+        write_key: out.write_key,
     })
 }

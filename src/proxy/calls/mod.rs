@@ -11,6 +11,7 @@ pub mod judge;
 mod kept;
 mod pixel;
 mod record;
+mod settings;
 mod spliced;
 
 use self::body::{Plain, Received};
@@ -25,6 +26,7 @@ use crate::outbox::Forwards;
 use crate::proxy::body::Body;
 use crate::proxy::cacheable::make_private;
 use crate::proxy::headers;
+use crate::proxy::regions::Regions;
 use crate::proxy::shared::Shared;
 use crate::proxy::stopwatch::Stopwatch;
 use crate::proxy::upstream::Upstream;
@@ -46,8 +48,8 @@ pub struct Calls {
     pub recorder: Recorder,
     /// Where requests are kept that Segment missed.
     pub forwards: Forwards,
-    /// The way to Segment's API.
-    pub api: Upstream,
+    /// The ways to Segment's API.
+    pub regions: Arc<Regions>,
     /// The way to Segment's CDN.
     pub cdn: Upstream,
 }
@@ -57,6 +59,10 @@ pub struct Calls {
 pub struct Caller<'a> {
     /// The host that was called, without port.
     pub host: &'a str,
+    /// The same as it was called, with its port.
+    pub authority: &'a str,
+    /// The part of the path that is not Segment's: `/cdp`.
+    pub prefix: &'a str,
     /// Whether over https.
     pub https: bool,
     /// The caller's address, after trusted proxies.
@@ -88,8 +94,14 @@ impl Calls {
             (&Method::OPTIONS, _) => answer::success(),
             (&Method::POST, Endpoint::Calls(expect)) => self.calls(request, expect, path, caller, watch).await?,
             (&Method::GET, Endpoint::Pixel(kind)) => self.pixel(request, kind, path, caller, watch).await,
-            (_, Endpoint::Cdn) => self.pass(request, path, &self.cdn, caller, watch).await,
-            _ => self.pass(request, path, &self.api, caller, watch).await,
+            (&(Method::GET | Method::HEAD), Endpoint::Settings) if self.shared.rules.segment.rewrite_settings => {
+                self.settings(&request, path, caller, watch).await
+            }
+            (_, Endpoint::Cdn | Endpoint::Settings) => self.pass(request, path, &self.cdn, caller, watch).await,
+            _ => {
+                let api = self.regions.of(forward::write_key(request.headers()).as_deref());
+                self.pass(request, path, &api, caller, watch).await
+            }
         };
         cors::answer(&asked, caller.host, &self.shared.rules.segment.origins, response.headers_mut());
         if is_preflight {
@@ -130,12 +142,15 @@ impl Calls {
             Received::Prefix(prefix, rest) => {
                 self.shared.metrics.envelope(Untouched::TooLarge);
                 let body = Body::prefixed(prefix, rest);
-                let answer = self.forward(&parts.method, headers, path, &self.api, body, watch).await;
+                let api = self.regions.of(forward::write_key(&parts.headers).as_deref());
+                let answer = self.forward(&parts.method, headers, path, &api, body, watch).await;
                 return Ok(answer.unwrap_or_else(answer::away));
             }
         };
         let (method, arrival) = (parts.method.clone(), self.shared.clock.now());
-        let mut out = Outgoing { method, path, headers, body: came.clone(), arrival, people: Vec::new() };
+        let write_key = forward::write_key(&parts.headers);
+        let people = Vec::new();
+        let mut out = Outgoing { method, path, headers, body: came.clone(), arrival, people, write_key };
         let inflated = match body::open(&parts.headers, &came) {
             Ok(Plain::Same) => None,
             Ok(Plain::Inflated(plain)) => Some(plain),
@@ -155,8 +170,10 @@ impl Calls {
             }
         };
         let judged = self.judge(&envelope, &parts.headers, visitor.as_ref(), caller).await;
-        let spliced = Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect };
-        let write_key = self.write_key(&envelope, &parts.headers);
+        let spliced =
+            Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect, takes_integrations: true };
+        out.write_key = self.write_key(&envelope, &parts.headers);
+        let write_key = out.write_key.clone();
         let record = self.recorder.record(&judged, write_key.as_deref());
         out.people = judged.iter().flat_map(|one| one.anonymous.into_iter().chain(one.user)).collect();
         let refuses = self.recorder.on_store_failure == OnFailure::Refuse;
@@ -227,6 +244,19 @@ impl Calls {
         body: Body,
         watch: &Stopwatch,
     ) -> Option<Response<Body>> {
+        Some(self.ask(method, headers, path, target, body, watch).await?.map(Body::from))
+    }
+
+    /// As [`Self::forward`], with the answer's body still to read.
+    async fn ask(
+        &self,
+        method: &Method,
+        headers: HeaderMap,
+        path: &str,
+        target: &Upstream,
+        body: Body,
+        watch: &Stopwatch,
+    ) -> Option<Response<Incoming>> {
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
         *request.headers_mut() = headers;
@@ -237,7 +267,7 @@ impl Calls {
                 let (mut parts, body) = response.into_parts();
                 headers::ready_response(&mut parts.headers);
                 answer::passed_on(parts.status, &mut parts.headers);
-                Some(Response::from_parts(parts, Body::from(body)))
+                Some(Response::from_parts(parts, body))
             }
             Err(error) => {
                 tracing::warn!(%error, "Segment is away");

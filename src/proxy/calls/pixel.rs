@@ -1,7 +1,6 @@
 //! Pixels: a call in the query of a GET, always answered with the image.
 
 use super::kept::Outgoing;
-use super::record::Recorded;
 use super::spliced::Spliced;
 use super::{Caller, Calls, answer, forward, visitor_of};
 use crate::proxy::body::Body;
@@ -12,6 +11,13 @@ use crate::store::PersonKey;
 use bytes::Bytes;
 use http::{Request, Response, request};
 use hyper::body::Incoming;
+
+/// Whose call a pixel holds.
+#[derive(Default)]
+struct Whose {
+    people: Vec<PersonKey>,
+    write_key: Option<String>,
+}
 
 impl Calls {
     /// Records and enriches a pixel's call, sends it on, and answers with the image whatever Segment says.
@@ -26,25 +32,27 @@ impl Calls {
         let (parts, _) = request.into_parts();
         let arrival = self.shared.clock.now();
         let query = parts.uri.query().unwrap_or_default();
-        let mut people = Vec::new();
-        let rewritten = self.rewritten(&parts, query, kind, caller, &mut people).await;
+        let mut whose = Whose::default();
+        let rewritten = self.rewritten(&parts, query, kind, caller, &mut whose).await;
+        let Whose { people, write_key } = whose;
         let (path_only, _) = path.split_once('?').unwrap_or((path, ""));
         let target = rewritten.map_or_else(|| path.to_owned(), |query| format!("{path_only}?{query}"));
         let headers = forward::headers(&parts.headers, Some(&visitor_of(&parts.headers, caller)));
-        let out = Outgoing { method: parts.method, path: &target, headers, body: Bytes::new(), arrival, people };
+        let out =
+            Outgoing { method: parts.method, path: &target, headers, body: Bytes::new(), arrival, people, write_key };
         // Segment's answer is the same image, so nobody waits to read it.
         drop(self.send(out, watch).await);
         answer::image()
     }
 
-    /// The query with its call enriched; `None`: it goes on as it came. Whose call it is is added to `people`.
+    /// The query with its call enriched; `None`: it goes on as it came. What is known of its call is set in `whose`.
     async fn rewritten(
         &self,
         parts: &request::Parts,
         query: &str,
         kind: CallKind,
         caller: &Caller<'_>,
-        people: &mut Vec<PersonKey>,
+        whose: &mut Whose,
     ) -> Option<String> {
         if query.len() > QUERY_BYTES_MAX {
             self.shared.metrics.envelope(Untouched::TooLarge);
@@ -64,10 +72,16 @@ impl Calls {
         };
         let visitor = visitor_of(&parts.headers, caller);
         let judged = self.judge(&envelope, &parts.headers, Some(&visitor), caller).await;
-        people.extend(judged.iter().flat_map(|one| one.anonymous.into_iter().chain(one.user)));
-        let recorded = self.recorder.record(&judged, self.write_key(&envelope, &parts.headers).as_deref()).await;
-        let spliced = Spliced { envelope: &envelope, judged: &judged, shared: &self.shared, expect };
-        let recorded = if pixel.takes_integrations() { recorded } else { Recorded::default() };
+        whose.people.extend(judged.iter().flat_map(|one| one.anonymous.into_iter().chain(one.user)));
+        whose.write_key = self.write_key(&envelope, &parts.headers);
+        let recorded = self.recorder.record(&judged, whose.write_key.as_deref()).await;
+        let spliced = Spliced {
+            envelope: &envelope,
+            judged: &judged,
+            shared: &self.shared,
+            expect,
+            takes_integrations: pixel.takes_integrations(),
+        };
         let json = spliced.body(&recorded)?;
         let click = judged.first().filter(|one| !one.edits().is_empty()).and_then(|one| one.attribution.as_ref());
         let written = pixel.write(query, &json, click.map(|chosen| chosen.click.id.as_str()), &self.shared.rules.names);

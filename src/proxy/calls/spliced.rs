@@ -1,5 +1,10 @@
 //! The envelope that goes on: the referrers that were earned, and the network's own destination switched off for what is
 //! delivered here.
+//!
+//! It is switched off for a call when all that `direct` programs take of it is on disk and no `segment` program takes it (see
+//! [`Mode`](crate::destination::impact::config::Mode)). Where it cannot be switched off (`integrations` that are no object,
+//! the dotted form of a pixel, a call without room), the call is delivered here all the same and counted as `left`: a
+//! conversion that arrives twice has one OrderId, by which impact.com tells, and one that nobody sends is lost.
 
 use super::judge::Judged;
 use super::record::Recorded;
@@ -13,21 +18,42 @@ use crate::segment::referrer::Kept;
 use crate::segment::splice::{self, Edit};
 use crate::segment::{Envelope, Expect};
 
+/// What is counted of a delivered call whose destination at Segment stays on, since another program is delivered by it.
+#[derive(Clone, Copy)]
+struct Needed;
+
+impl Label for Needed {
+    fn label(self) -> &'static str {
+        "needed"
+    }
+}
+
 /// An envelope and what was found about its calls.
 pub(super) struct Spliced<'a> {
     pub(super) envelope: &'a Envelope<'a>,
     pub(super) judged: &'a [Judged<'a>],
     pub(super) shared: &'a Shared,
     pub(super) expect: Expect,
+    /// Whether a call's `integrations` can be set at all.
+    pub(super) takes_integrations: bool,
 }
 
 impl Spliced<'_> {
     /// Whether what goes on depends on what was recorded; if not, both can happen at once.
     pub(super) fn waits_for_the_record(&self) -> bool {
         self.judged.iter().any(|one| {
-            let suppression = || suppress(&one.view, &self.shared.rules.names);
-            !one.requests.is_empty() && matches!(suppression(), Suppression::Edits(_) | Suppression::OptionsReplaced(_))
+            !one.requests.is_empty()
+                && matches!(self.suppression(one), Some(Suppression::Edits(_) | Suppression::OptionsReplaced(_)))
         })
+    }
+
+    /// What switching off comes to for a call; `None`: a program needs it on.
+    fn suppression(&self, one: &Judged<'_>) -> Option<Suppression> {
+        match (one.needs_segments(), self.takes_integrations) {
+            (true, _) => None,
+            (false, false) => Some(Suppression::Left),
+            (false, true) => Some(suppress(&one.view, &self.shared.rules.names)),
+        }
     }
 
     /// The bytes that go on; `None`: those that came.
@@ -78,22 +104,29 @@ impl Spliced<'_> {
     /// Counts what is delivered here of an envelope in which nothing had to be, or could be, switched off.
     pub(super) fn count_unswitched(&self, recorded: &Recorded) {
         for (_, one) in self.judged.iter().enumerate().filter(|(index, _)| recorded.holds(*index)) {
-            self.shared.metrics.envelope(&suppress(&one.view, &self.shared.rules.names));
+            self.count(self.suppression(one).as_ref());
+        }
+    }
+
+    fn count(&self, suppression: Option<&Suppression>) {
+        match suppression {
+            Some(suppression) => self.shared.metrics.envelope(suppression),
+            None => self.shared.metrics.envelope(Needed),
         }
     }
 
     /// The edits that switch the network's own destination off for a call, if there is room for them.
     fn switched_off(&self, one: &Judged<'_>, room: usize) -> Vec<Edit> {
-        let suppression = match suppress(&one.view, &self.shared.rules.names) {
-            Suppression::Edits(edits) | Suppression::OptionsReplaced(edits) if growth(&edits) > room => {
-                Suppression::Left
+        let suppression = match self.suppression(one) {
+            Some(Suppression::Edits(edits) | Suppression::OptionsReplaced(edits)) if growth(&edits) > room => {
+                Some(Suppression::Left)
             }
             suppression => suppression,
         };
-        self.shared.metrics.envelope(&suppression);
+        self.count(suppression.as_ref());
         match suppression {
-            Suppression::Edits(edits) | Suppression::OptionsReplaced(edits) => edits,
-            Suppression::AlreadyOff | Suppression::Left => Vec::new(),
+            Some(Suppression::Edits(edits) | Suppression::OptionsReplaced(edits)) => edits,
+            Some(Suppression::AlreadyOff | Suppression::Left) | None => Vec::new(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod parameter;
 pub mod path;
 pub mod pixel;
 pub mod route;
+pub mod settings;
 pub mod time;
 pub mod twin;
 pub mod units;
@@ -43,7 +44,7 @@ pub(crate) const NOW: Time = Time::from_seconds(1_795_508_131);
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-pub const ALL: [(&str, Target); 18] = [
+pub const ALL: [(&str, Target); 19] = [
     ("answer", answer::target),
     ("click_id", click_id::target),
     ("config", config::target),
@@ -59,6 +60,7 @@ pub const ALL: [(&str, Target); 18] = [
     ("path", path::target),
     ("pixel", pixel::target),
     ("route", route::target),
+    ("settings", settings::target),
     ("time", time::target),
     ("twin", twin::target),
     ("units", units::target),
