@@ -167,7 +167,7 @@ impl<'a> Explainer<'a> {
                 .and_then(|call| call.pointer("/context/referrer"))
                 .filter(|r| r.is_object())
                 .cloned(),
-            targets: judged.requests.iter().map(|(program, request)| self.target(program, request.endpoint)).collect(),
+            targets: judged.requests.iter().map(|(program, request)| self.target(program, request)).collect(),
             attribution: judged.attribution,
             kept: judged.referrer.map(|referrer| referrer.map(drop)),
             requests: judged.requests,
@@ -175,8 +175,8 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    fn target(&self, program: &str, endpoint: Endpoint) -> (&'static str, String) {
-        Program::named(program, &self.rules.impact).map(|program| program.target(endpoint)).unwrap_or_default()
+    fn target(&self, program: &str, request: &Request) -> (String, String) {
+        Program::named(program, &self.rules.impact).map(|program| program.target(request)).unwrap_or_default()
     }
 }
 
@@ -200,7 +200,7 @@ struct Explained {
     message_id: Option<String>,
     call: String,
     referrer: Option<Value>,
-    targets: Vec<(&'static str, String)>,
+    targets: Vec<(String, String)>,
     attribution: Option<Attribution>,
     kept: Option<Result<(), Kept>>,
     requests: Vec<(String, Request)>,
@@ -228,7 +228,7 @@ impl Explained {
         })
     }
 
-    fn deliveries(&self) -> impl Iterator<Item = (&str, &Request, &(&'static str, String))> {
+    fn deliveries(&self) -> impl Iterator<Item = (&str, &Request, &(String, String))> {
         self.requests.iter().zip(&self.targets).map(|((program, request), target)| (program.as_str(), request, target))
     }
 
@@ -269,5 +269,6 @@ fn endpoint(request: &Request) -> &'static str {
     match request.endpoint {
         Endpoint::Conversions => "Conversions",
         Endpoint::PageLoad => "PageLoad",
+        Endpoint::Actions => "Actions",
     }
 }

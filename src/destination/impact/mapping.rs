@@ -5,7 +5,7 @@
 use super::super::{Endpoint, Order, Param, Request, Skip, Subject};
 use super::config::{Config, Mode, Program};
 use super::table::{PAGE, Row, Rule, TRACK};
-use super::{date, email, items, path, value};
+use super::{date, email, items, path, refund, value};
 use crate::segment::CallKind;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -52,11 +52,14 @@ impl Program {
         let seen = self.rule.seen(subject.call);
         let subject = &Subject { call: &seen, ..*subject };
         let plan = self.plan(subject)?;
+        if let Plan::Change(kind) = plan {
+            return Ok(refund::request(self, subject.call, kind));
+        }
         let platform = Platform::of(subject.call);
         Ok(Mapper { program: self, shared, subject, plan, platform }.request())
     }
 
-    /// What becomes of a call. An event in several lists: Install, then Action, then PageLoad.
+    /// What becomes of a call. An event in several lists: Install, then Action, then what happens to orders, then PageLoad.
     fn plan<'a>(&self, subject: &Subject<'a>) -> Result<Plan<'a>, Skip> {
         let page_load_if = |enabled, otherwise| if enabled { Ok(Plan::PageLoad) } else { Err(otherwise) };
         match subject.kind {
@@ -76,6 +79,12 @@ impl Program {
             Ok(Plan::Install { event })
         } else if is_in(&self.action_event_names) {
             Ok(Plan::Action { event })
+        } else if is_in(&self.refund_event_names) {
+            Ok(Plan::Change(refund::Kind::Refunded))
+        } else if is_in(&self.cancel_event_names) {
+            Ok(Plan::Change(refund::Kind::Cancelled))
+        } else if is_in(&self.update_event_names) {
+            Ok(Plan::Change(refund::Kind::Updated))
         } else if is_in(&self.page_load_event_names) {
             Ok(Plan::PageLoad)
         } else {
@@ -89,6 +98,7 @@ impl Program {
 enum Plan<'a> {
     Install { event: &'a str },
     Action { event: &'a str },
+    Change(refund::Kind),
     PageLoad,
 }
 
@@ -96,6 +106,7 @@ impl Plan<'_> {
     fn endpoint(self) -> Endpoint {
         match self {
             Self::Install { .. } | Self::Action { .. } => Endpoint::Conversions,
+            Self::Change(_) => Endpoint::Actions,
             Self::PageLoad => Endpoint::PageLoad,
         }
     }
@@ -104,6 +115,8 @@ impl Plan<'_> {
         match self.endpoint() {
             Endpoint::Conversions => TRACK,
             Endpoint::PageLoad => PAGE,
+            // These are mapped by `refund`.
+            Endpoint::Actions => &[],
         }
     }
 }
@@ -152,7 +165,9 @@ impl Mapper<'_> {
         let order_id = value_of(&params, "OrderId");
         let unrepeatable = order_id == Some(ORDER_ID_MACRO);
         let order = match order_id {
-            Some(id) if !unrepeatable => self.event_type(&params).map(|event_type| Order { id: id.into(), event_type }),
+            Some(id) if !unrepeatable => {
+                self.event_type(&params).map(|event_type| Order { id: id.into(), event_type: Some(event_type) })
+            }
             _ => None,
         };
         Request { endpoint: self.plan.endpoint(), params, order, unrepeatable }
@@ -284,7 +299,7 @@ impl Mapper<'_> {
     fn event_type_code(&self) -> Option<Found> {
         match self.plan {
             Plan::Install { event } | Plan::Action { event } => Some((event.into(), "event".into())),
-            Plan::PageLoad => None,
+            Plan::Change(_) | Plan::PageLoad => None,
         }
     }
 
@@ -330,7 +345,7 @@ impl Mapper<'_> {
         let code = match self.plan {
             Plan::Install { .. } => "EventCode",
             Plan::Action { .. } => "EventTypeCode",
-            Plan::PageLoad => return None,
+            Plan::Change(_) | Plan::PageLoad => return None,
         };
         value_of(params, "EventTypeId").or_else(|| value_of(params, code)).map(str::to_owned)
     }

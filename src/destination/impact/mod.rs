@@ -1,18 +1,21 @@
-//! impact.com: the mapping of its Segment guide, and its two endpoints.
+//! impact.com: the mapping of its Segment guide, and its endpoints.
 //!
 //! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read.
-//! Everything but [`client`] is pure.
+//! Everything but [`client`] and its `inquiry` is pure.
 
 pub mod answer;
 pub mod client;
 pub mod config;
 mod date;
 pub(super) mod email;
+mod inquiry;
 mod items;
 mod mapping;
 mod path;
+pub mod refund;
 mod table;
 mod value;
+pub mod verdict;
 
 pub use client::Client;
 pub use config::{Config, Program};
