@@ -112,7 +112,9 @@ where
     async fn put_off(&self, program: &str, status: u16) -> Result<Vec<(Delivery, VerdictRow)>, StoreError> {
         let due = self.outbox.to_ask(program, SLICE).await?;
         let said = Said::Unauthorized { status };
-        Ok(due.into_iter().filter_map(|delivery| self.next(delivery, &said)).collect())
+        let next = due.into_iter().filter_map(|delivery| self.next(delivery, &said));
+        // Nobody was asked.
+        Ok(next.map(|(delivery, row)| (delivery, VerdictRow { asked: row.asked.saturating_sub(1), ..row })).collect())
     }
 
     fn next(&self, delivery: Delivery, said: &Said) -> Option<(Delivery, VerdictRow)> {

@@ -41,7 +41,7 @@ pub fn next(said: &Said, known: &VerdictRow, made: Time, config: &Config, now: T
         reason: None,
         action_id: None,
         // The last question is asked at the end.
-        ask_at: Some(now.plus(wait).min(end.max(now.plus(config.verdict_after.min(wait))))),
+        ask_at: Some(if now < end { now.plus(wait).min(end) } else { now.plus(wait) }),
         asked,
     };
     let settled = |verdict, reason: Option<&str>, action_id: Option<&String>| VerdictRow {
@@ -123,7 +123,7 @@ mod tests {
             (&Said::Retry { why: trouble, after: limited }, minutes(20), Pending, None, Some(minutes(50))),
             (&Said::Retry { why: trouble, after: None }, late, Unknown, Some("unanswered"), None),
             (&forbidden, minutes(20), Pending, None, Some(minutes(80))),
-            (&forbidden, minutes(1430), Pending, None, Some(minutes(1450))),
+            (&forbidden, minutes(1430), Pending, None, Some(minutes(1440))),
             (&forbidden, late, Unknown, Some("forbidden"), None),
             // Somebody must put the token right, however long that takes.
             (&revoked, minutes(20), Pending, None, Some(minutes(21))),

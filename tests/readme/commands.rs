@@ -28,6 +28,8 @@ fn expected(command: &str) -> Option<String> {
         "selvedge check --config selvedge.toml" => "selvedge.toml: fine\n".to_owned(),
         "selvedge explain --config selvedge.toml events.ndjson" => "A-1  ← properties.order_id\n".to_owned(),
         "selvedge deliveries list" => "1   delivered  us       conversions  Order Completed  A-1    linked".to_owned(),
+        "selvedge deliveries list --verdict refused" => "ID  STATE  PROGRAM".to_owned(),
+        "selvedge deliveries count" => "us       pending  -       1\n".to_owned(),
         "selvedge deliveries show 1" => format!("  ClickId = {}\n", click()),
         "selvedge person show --user-id customer-1001" => {
             "1  delivered  us  conversions  Order Completed  A-1\n".to_owned()

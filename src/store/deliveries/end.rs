@@ -15,7 +15,9 @@ pub(in crate::store) fn done(
 ) -> rusqlite::Result<Effect> {
     let sql = "UPDATE delivery SET state = 'delivered', ended = ?2, receipt = ?3, reason = NULL WHERE id = ?1";
     let changed = c.prepare_cached(sql)?.execute(params![id.0, now.millis(), receipt])?;
-    verdict::write(c, id, judged)?;
+    if let Some(judged) = judged {
+        verdict::write(c, id, judged)?;
+    }
     if changed > 0 {
         line::leave(c, id, now)?;
     }

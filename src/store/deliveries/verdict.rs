@@ -11,16 +11,16 @@ use std::time::Duration;
 const HELD_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 /// What is on record of a verdict, beside a delivery's state.
-pub(super) fn write(c: &Connection, id: DeliveryId, row: Option<&VerdictRow>) -> rusqlite::Result<()> {
+pub(super) fn write(c: &Connection, id: DeliveryId, row: &VerdictRow) -> rusqlite::Result<()> {
     let sql =
         "UPDATE delivery SET verdict = ?2, verdict_reason = ?3, action_id = ?4, ask_at = ?5, asked = ?6 WHERE id = ?1";
     c.prepare_cached(sql)?.execute(params![
         id.0,
-        row.map(|row| row.verdict.name()),
-        row.and_then(|row| row.reason.as_deref()),
-        row.and_then(|row| row.action_id.as_deref()),
-        row.and_then(|row| row.ask_at).map(Time::millis),
-        row.map_or(0, |row| row.asked),
+        row.verdict.name(),
+        row.reason,
+        row.action_id,
+        row.ask_at.map(Time::millis),
+        row.asked,
     ])?;
     Ok(())
 }
@@ -32,7 +32,7 @@ pub(in crate::store) fn judge(c: &Connection, id: DeliveryId, row: &VerdictRow, 
     if known.flatten() != Some(Verdict::Pending) {
         return Ok(Effect::Touched(Touched::NotFound));
     }
-    write(c, id, Some(row))?;
+    write(c, id, row)?;
     if row.verdict != Verdict::Pending {
         release(c, id, now)?;
     }
