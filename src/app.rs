@@ -2,15 +2,18 @@
 
 use crate::admin::{self, Admin};
 use crate::click::cookie::Fallbacks;
+use crate::click::{Click, ClickId, Place};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{Pacing, Report, Step, Worker};
+use crate::delivery::{Asker, Pacing, Report, Step, Worker};
 use crate::destination::kept::Mapping;
-use crate::destination::{self, Attempt, Client, Outcome, Program, Sources, Trouble, impact};
-use crate::links::{self, Links};
+use crate::destination::{
+    self, Attempt, Client, Conversion, Inquiry, Outcome, Program, Said, Sources, Trouble, impact,
+};
+use crate::links::{self, Found, Lesson, Links};
 use crate::live::{Kind, Live};
 use crate::metrics::{Label, Metrics};
-use crate::outbox::{Delivery, Forwards, Outbox};
+use crate::outbox::{Delivery, Forwards, Outbox, VerdictRow};
 use crate::proxy::calls::judge::Rules;
 use crate::proxy::{
     Calls, Courier, Edge, Https, Parts, Recorder, Regions, Shared, Upstream, Waits, upstream::UpstreamError,
@@ -106,8 +109,10 @@ impl App {
 
         let (stop, draining) = (CancellationToken::new(), CancellationToken::new());
         let pacing = Arc::new(Mutex::new(Pacing::new(accounts(&config.impact))));
+        let asker = asker(&config, client.clone(), outbox.clone(), pacing.clone(), &shared);
         let worker = worker(&config, client, outbox.clone(), pacing.clone(), &shared);
         let tasks = vec![
+            ("verdicts", tokio::spawn(asker.run(stop.clone()))),
             ("delivery", tokio::spawn(worker.run(stop.clone(), config.listen.grace))),
             ("forwarding", tokio::spawn(courier.run(stop.clone()))),
             ("recording", tokio::spawn(outbox.clone().catch_up(stop.clone()))),
@@ -238,11 +243,23 @@ fn worker(
     outbox: Outbox,
     pacing: Arc<Mutex<Pacing>>,
     shared: &Arc<Shared>,
-) -> Worker<impl Fn(Delivery) -> Sending + Send + Sync + 'static, impl Fn(&Report<'_>) + Send + Sync + 'static> {
+) -> Worker<
+    impl Fn(Delivery, Option<Delivery>) -> Sending + Send + Sync + 'static,
+    impl Fn(&Report<'_>) + Send + Sync + 'static,
+> {
     let impact = Arc::new(config.impact.clone());
-    let send = move |delivery: Delivery| -> Sending {
-        let (impact, client) = (impact.clone(), client.clone());
-        Box::pin(async move { send(&impact, &client, &delivery).await })
+    let learners = shared.clone();
+    let send = move |delivery: Delivery, about: Option<Delivery>| -> Sending {
+        let (impact, client, shared) = (impact.clone(), client.clone(), learners.clone());
+        Box::pin(async move {
+            let attempt = send(&impact, &client, &delivery, about.as_ref()).await;
+            if let (true, Outcome::Accepted { receipt: Some(receipt) }) =
+                (impact.keep_click_id_of_page_load, &attempt.outcome)
+            {
+                learn(&delivery, receipt, &shared).await;
+            }
+            attempt
+        })
     };
     let watchers = shared.clone();
     let observe = move |report: &Report<'_>| tell(report, &watchers);
@@ -251,16 +268,81 @@ fn worker(
 
 type Sending = std::pin::Pin<Box<dyn Future<Output = Attempt> + Send>>;
 
-async fn send(impact: &impact::Config, client: &Client, delivery: &Delivery) -> Attempt {
+async fn send(impact: &impact::Config, client: &Client, delivery: &Delivery, about: Option<&Delivery>) -> Attempt {
     let request = &delivery.request;
+    let about = about.map(|made| Conversion {
+        action_id: made.verdict.as_ref().and_then(|row| row.action_id.as_deref()),
+        params: &made.request.params,
+    });
     match Program::named(&request.program, impact) {
-        Some(program) => client.deliver(program, request.endpoint, &request.params).await,
+        Some(program) => client.deliver(program, request.endpoint, &request.params, about).await,
         None => Attempt::from(Outcome::Retry {
             why: Trouble::NotSent,
             detail: format!("the configuration has no program {:?}", request.program),
             after: None,
         }),
     }
+}
+
+/// The click that a page load was answered with becomes its visitor's, who had none.
+async fn learn(delivery: &Delivery, receipt: &str, shared: &Shared) {
+    let request = &delivery.request;
+    if request.endpoint != destination::Endpoint::PageLoad || request.click_id.is_some() {
+        return;
+    }
+    let Ok(id) = ClickId::parse(receipt.as_bytes()) else { return };
+    let mut people = Vec::new();
+    for person in request.anonymous.into_iter().chain(request.user) {
+        if shared.links.look_up(&person).await == Found::Nothing {
+            people.push(person);
+        }
+    }
+    if people.is_empty() {
+        return;
+    }
+    let click = Click { id, at: request.arrival, place: Place::Said };
+    shared.store.submit(shared.links.teach(&Lesson { click: Some(click), people, joins: Vec::new() }));
+}
+
+/// The asker: asks through the destinations' client, and tells metrics and watchers what was said.
+fn asker(
+    config: &Config,
+    client: Client,
+    outbox: Outbox,
+    pacing: Arc<Mutex<Pacing>>,
+    shared: &Arc<Shared>,
+) -> Asker<impl Fn(Delivery) -> Asking + Send + Sync + 'static, impl Fn(&Delivery, &VerdictRow) + Send + Sync + 'static>
+{
+    let impact = Arc::new(config.impact.clone());
+    let ask = move |delivery: Delivery| -> Asking {
+        let (impact, client) = (impact.clone(), client.clone());
+        Box::pin(async move { ask(&impact, &client, &delivery).await })
+    };
+    let watchers = shared.clone();
+    let observe = move |delivery: &Delivery, row: &VerdictRow| tell_verdict(delivery, row, &watchers);
+    Asker::new(outbox, config.delivery, pacing, ask, observe, shared.clock.clone())
+}
+
+type Asking = std::pin::Pin<Box<dyn Future<Output = Inquiry> + Send>>;
+
+async fn ask(impact: &impact::Config, client: &Client, delivery: &Delivery) -> Inquiry {
+    match (Program::named(&delivery.request.program, impact), &delivery.receipt) {
+        (Some(program), Some(receipt)) => client.ask(program, receipt, &delivery.request.params).await,
+        // It may come back into the configuration.
+        _ => Inquiry { said: Said::Retry { why: Trouble::NotSent, after: None }, quota: None, requests: 0 },
+    }
+}
+
+fn tell_verdict(delivery: &Delivery, row: &VerdictRow, shared: &Shared) {
+    let request = &delivery.request;
+    let reason = row.reason.as_deref().map_or("none", impact::verdict::label);
+    shared.metrics.verdict(&request.program, row.verdict, reason);
+    let words = || {
+        let order = request.order_id.as_deref().map(|id| format!(", order {id}")).unwrap_or_default();
+        let why = row.reason.as_deref().or(row.action_id.as_deref()).map(|why| format!(": {why}")).unwrap_or_default();
+        format!("{} for {}{order} is {}{why}", request.event, request.program, row.verdict.name())
+    };
+    shared.live.tell(shared.clock.now(), Kind::Judged, words);
 }
 
 fn tell(report: &Report<'_>, shared: &Shared) {
@@ -276,6 +358,7 @@ fn tell(report: &Report<'_>, shared: &Shared) {
         Outcome::Retry { why, .. } => Some(why.label()),
         Outcome::Refused { .. } => Some("refused"),
         Outcome::Unauthorized { .. } => Some("unauthorized"),
+        Outcome::Unfit(why) => Some(why.label()),
     };
     if let Some(trouble) = trouble {
         shared.metrics.delivery_trouble(&request.program, request.endpoint, trouble);
@@ -296,6 +379,7 @@ fn tell(report: &Report<'_>, shared: &Shared) {
             Outcome::Retry { detail, .. } | Outcome::Refused { detail, .. } | Outcome::Unauthorized { detail, .. } => {
                 format!(": {detail}")
             }
+            Outcome::Unfit(why) => format!(": {}", why.label()),
         };
         format!("{} → {} ({endpoint}){order}{answer}", request.event, request.program)
     };

@@ -38,6 +38,8 @@ pub enum Kind {
     Retried,
     /// A delivery was given up.
     Dead,
+    /// The destination said what became of a delivery that it took.
+    Judged,
     /// The store did not take a delivery in time.
     Unrecorded,
     /// Segment is away, and an envelope is on disk instead.
@@ -109,6 +111,7 @@ impl Label for Kind {
             Self::Delivered => "delivered",
             Self::Retried => "retried",
             Self::Dead => "dead",
+            Self::Judged => "judged",
             Self::Unrecorded => "unrecorded",
             Self::EnvelopeKept => "envelope_kept",
             Self::EnvelopeSentOn => "envelope_sent_on",

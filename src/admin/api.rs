@@ -21,7 +21,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::sync::Arc;
-use told::{entry, summary, whole};
+use told::{entry, summary, verdict_count, whole};
 
 const NO_SUCH_DELIVERY: &str = "no such delivery";
 
@@ -34,6 +34,8 @@ pub enum Ask {
     Export(Listing),
     /// How many there are, and the youngest of them.
     Count(Listing),
+    /// How many there are, by program, verdict and reason.
+    Verdicts(Listing),
     /// One delivery with all its fields.
     Show(i64),
     /// Do something to one delivery.
@@ -83,6 +85,7 @@ impl Ask {
             Self::List(listing) => (Method::GET, format!("/api/deliveries?{}", listing.query())),
             Self::Export(listing) => (Method::GET, format!("/api/deliveries/export?{}", listing.query())),
             Self::Count(listing) => (Method::GET, format!("/api/deliveries/count?{}", listing.query())),
+            Self::Verdicts(listing) => (Method::GET, format!("/api/deliveries/verdicts?{}", listing.query())),
             Self::Show(id) => (Method::GET, format!("/api/deliveries/{id}")),
             Self::Act(deed, id) => (Method::POST, format!("/api/deliveries/{id}/{}", deed.name())),
             Self::Bulk(bulk) => {
@@ -103,6 +106,7 @@ impl Desk {
             Ask::List(listing) => self.list(listing, summary).await,
             Ask::Export(listing) => self.list(listing, whole).await,
             Ask::Count(listing) => self.count(listing).await,
+            Ask::Verdicts(listing) => self.verdicts(listing).await,
             Ask::Show(id) => self.show(DeliveryId(id)).await,
             Ask::Act(Deed::Retry, id) => touched(id, self.outbox.retry(DeliveryId(id)).await),
             Ask::Act(Deed::Drop, id) => touched(id, self.outbox.drop(DeliveryId(id)).await),
@@ -135,6 +139,17 @@ impl Desk {
             Ok((count, youngest)) => {
                 Answer::fine(json!({ "count": count, "youngest": youngest.map(|youngest| youngest.0) }))
             }
+            Err(error) => store_failed(&error),
+        }
+    }
+
+    async fn verdicts(&self, listing: Listing) -> Answer {
+        let filter = match listing.filter(self.outbox.now()) {
+            Ok(filter) => filter,
+            Err(answer) => return answer,
+        };
+        match self.outbox.count_verdicts(filter).await {
+            Ok(counts) => Answer::fine(json!({ "verdicts": counts.iter().map(verdict_count).collect::<Vec<_>>() })),
             Err(error) => store_failed(&error),
         }
     }

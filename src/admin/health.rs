@@ -88,6 +88,9 @@ fn warnings(admin: &Admin) -> Vec<String> {
             Why::Credentials => format!(
                 "program {program}: {endpoint} has refused the account's credentials since {since}; its deliveries wait"
             ),
+            Why::Forbidden => format!(
+                "program {program}: since {since} the account's token may not read APISubmissions; its verdicts are not known"
+            ),
         }
     };
     troubles.into_iter().map(sentence).collect()

@@ -96,6 +96,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/deliveries", get(list))
         .route("/api/deliveries/export", get(export))
         .route("/api/deliveries/count", get(count))
+        .route("/api/deliveries/verdicts", get(verdicts))
         .route("/api/deliveries/retry", bulk(Deed::Retry))
         .route("/api/deliveries/remap", bulk(Deed::Remap))
         .route("/api/deliveries/drop", bulk(Deed::Drop))
@@ -121,6 +122,10 @@ async fn export(State(node): Node, Query(listing): Query<Listing>) -> Answer {
 
 async fn count(State(node): Node, Query(listing): Query<Listing>) -> Answer {
     node.answer(Ask::Count(listing)).await
+}
+
+async fn verdicts(State(node): Node, Query(listing): Query<Listing>) -> Answer {
+    node.answer(Ask::Verdicts(listing)).await
 }
 
 async fn show(State(node): Node, Path(id): Path<i64>) -> Answer {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// List, show, retry, drop or export deliveries, on a running or stopped node
+/// List, show, count, retry, drop or export deliveries, on a running or stopped node
 ///
 /// Exit codes: 0 done, 1 not found or not possible, 2 usage or configuration.
 #[derive(Args)]
@@ -24,6 +24,8 @@ pub(super) struct Arguments {
 enum Action {
     /// The youngest deliveries that meet all that is asked
     List(Filter),
+    /// How many deliveries meet all that is asked, by program and by the verdict of impact.com
+    Count(Filter),
     /// One delivery with every field of its form, and whether the call that it was mapped from is kept
     Show {
         /// Its number
@@ -74,10 +76,13 @@ struct Filter {
     /// The program's name
     #[arg(long)]
     program: Option<String>,
-    /// conversions or page_load
+    /// conversions, page_load or actions (refunds)
     #[arg(long)]
     endpoint: Option<String>,
-    /// Why they were given up: refused, ambiguous, damaged, dropped …
+    /// What impact.com said later: pending, accepted, refused or unknown
+    #[arg(long)]
+    verdict: Option<String>,
+    /// Why they were given up (refused, ambiguous, damaged, dropped …), or judged (CONV_DUPLICATE …)
     #[arg(long)]
     reason: Option<String>,
     /// The order's id
@@ -101,7 +106,7 @@ struct Filter {
 }
 
 /// The columns of the list: a title, and the member of the JSON that it shows.
-const COLUMNS: [(&str, &str); 9] = [
+const COLUMNS: [(&str, &str); 10] = [
     ("ID", "id"),
     ("STATE", "state"),
     ("PROGRAM", "program"),
@@ -110,6 +115,7 @@ const COLUMNS: [(&str, &str); 9] = [
     ("ORDER", "order_id"),
     ("BASIS", "basis"),
     ("TRIES", "attempts"),
+    ("VERDICT", "verdict"),
     ("CREATED", "created"),
 ];
 
@@ -118,6 +124,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     let target = &arguments.target;
     match arguments.action {
         Action::List(filter) => node::ask(target, Ask::List(filter.into()), table),
+        Action::Count(filter) => node::ask(target, Ask::Verdicts(filter.into()), counts),
         Action::Show { id } => node::ask(target, Ask::Show(id), whole),
         Action::Retry { which, remap: false } => act(target, Deed::Retry, which),
         Action::Retry { which, remap: true } => act(target, Deed::Remap, which),
@@ -150,21 +157,32 @@ fn due(body: &Value) -> String {
 
 impl From<Filter> for Listing {
     fn from(filter: Filter) -> Self {
-        let Filter { state, program, endpoint, reason, order, message, older_than, newer_than, before, limit } = filter;
-        Self { state, program, endpoint, reason, order, message, older_than, newer_than, before, limit }
+        let Filter { state, program, endpoint, verdict, reason, order, message, older_than, newer_than, before, limit } =
+            filter;
+        Self { state, program, endpoint, verdict, reason, order, message, older_than, newer_than, before, limit }
     }
 }
 
 fn table(body: &Value) -> String {
-    let deliveries = body.get("deliveries").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let titles = COLUMNS.map(|(title, _)| title.to_owned());
-    let rows = deliveries.iter().map(|delivery| COLUMNS.map(|(_, name)| member(delivery, name)));
+    columns(COLUMNS, body.get("deliveries"))
+}
+
+fn counts(body: &Value) -> String {
+    let titles = [("PROGRAM", "program"), ("VERDICT", "verdict"), ("REASON", "reason"), ("COUNT", "count")];
+    columns(titles, body.get("verdicts"))
+}
+
+/// A table of the members of a list, under their titles.
+fn columns<const N: usize>(columns: [(&str, &str); N], list: Option<&Value>) -> String {
+    let list = list.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let titles = columns.map(|(title, _)| title.to_owned());
+    let rows = list.iter().map(|one| columns.map(|(_, name)| member(one, name)));
     let rows: Vec<_> = std::iter::once(titles).chain(rows).collect();
-    let mut widths = [0; COLUMNS.len()];
+    let mut widths = [0; N];
     for row in &rows {
         widths.iter_mut().zip(row).for_each(|(width, cell)| *width = (*width).max(cell.chars().count()));
     }
-    let line = |row: &[String; COLUMNS.len()]| {
+    let line = |row: &[String; N]| {
         let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
@@ -189,11 +207,11 @@ mod tests {
     fn a_list_is_a_table() {
         let body = json!({ "deliveries": [
             { "id": 7, "state": "dead", "program": "us", "endpoint": "conversions", "event": "Order Completed",
-              "order_id": null, "basis": "carried", "attempts": 3, "created": "2026-11-24T03:56:35.120Z" },
+              "order_id": null, "basis": "carried", "attempts": 3, "verdict": "refused", "created": "2026-11-24T03:56:35.120Z" },
         ]});
         let expected = "\
-ID  STATE  PROGRAM  ENDPOINT     EVENT            ORDER  BASIS    TRIES  CREATED
-7   dead   us       conversions  Order Completed  -      carried  3      2026-11-24T03:56:35.120Z
+ID  STATE  PROGRAM  ENDPOINT     EVENT            ORDER  BASIS    TRIES  VERDICT  CREATED
+7   dead   us       conversions  Order Completed  -      carried  3      refused  2026-11-24T03:56:35.120Z
 ";
         assert_eq!(table(&body), expected);
         assert_eq!(table(&json!({ "deliveries": [] })).lines().count(), 1);

@@ -268,7 +268,7 @@ impl Explained<'_> {
 impl Delivery<'_> {
     fn json(&self) -> Value {
         let Self { program, request, .. } = self;
-        let (method, url) = program.target(request.endpoint);
+        let (method, url) = program.target(request);
         let params: Map<String, Value> =
             request.params.iter().map(|param| (param.name.to_string(), param.value.clone().into())).collect();
         json!({ "program": program.name(), "endpoint": endpoint(request), "method": method, "url": url, "params": params })
@@ -278,7 +278,7 @@ impl Delivery<'_> {
     /// the rows that gave nothing, and why.
     fn text(&self) -> String {
         let Self { program, request, gaps } = self;
-        let (method, url) = program.target(request.endpoint);
+        let (method, url) = program.target(request);
         let mut text = format!("  {}: {} {method} {url}\n", program.name(), endpoint(request));
         let names = request.params.iter().map(|param| &param.name).chain(gaps.iter().map(|gap| &gap.name));
         let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
@@ -299,5 +299,6 @@ fn endpoint(request: &Request) -> &'static str {
     match request.endpoint {
         Endpoint::Conversions => "Conversions",
         Endpoint::PageLoad => "PageLoad",
+        Endpoint::Actions => "Actions",
     }
 }

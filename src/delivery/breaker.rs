@@ -22,6 +22,8 @@ pub enum Why {
     Down,
     /// 401 or 403: somebody must correct the account's SID or token.
     Credentials,
+    /// 403 to a question for a verdict: the token may deliver, but not ask.
+    Forbidden,
 }
 
 /// Whether a lane's deliveries go out.
@@ -77,6 +79,11 @@ impl Breaker {
     /// A delivery of the lane came to `outcome`. `jitter` is drawn from 0 (included) to 1 (excluded).
     pub(super) fn note(&mut self, outcome: &Outcome, now: Time, jitter: f64) {
         *self = match (*self, failure(outcome)) {
+            // Nothing was sent, so that nothing was found out.
+            (Self::Probing { why, since, pauses }, None) if matches!(outcome, Outcome::Unfit(_)) => {
+                Self::Open { why, since, until: now, pauses }
+            }
+            (known, None) if matches!(outcome, Outcome::Unfit(_)) => known,
             // Whatever was said of the delivery: somebody is there who answers.
             (_, None) => Self::default(),
             (Self::Closed { failures }, Some(Why::Down)) if failures + 1 < FAILURES_MAX => {
@@ -97,7 +104,7 @@ impl Breaker {
 
 fn failure(outcome: &Outcome) -> Option<Why> {
     match outcome {
-        Outcome::Accepted { .. } | Outcome::Refused { .. } => None,
+        Outcome::Accepted { .. } | Outcome::Refused { .. } | Outcome::Unfit(_) => None,
         Outcome::Retry { why: Trouble::RateLimited, .. } => None,
         Outcome::Retry { why: Trouble::ServerError | Trouble::NotSent | Trouble::MaybeSent, .. } => Some(Why::Down),
         Outcome::Unauthorized { .. } => Some(Why::Credentials),
@@ -108,7 +115,7 @@ fn failure(outcome: &Outcome) -> Option<Why> {
 fn pause(why: Why, pauses: u32, jitter: f64) -> Duration {
     match why {
         Why::Down => (DOWN_MIN * (1 << pauses.min(6))).min(DOWN_MAX).mul_f64(0.5 + jitter / 2.0),
-        Why::Credentials => CREDENTIALS_WAIT,
+        Why::Credentials | Why::Forbidden => CREDENTIALS_WAIT,
     }
 }
 
@@ -117,6 +124,7 @@ impl Label for Why {
         match self {
             Self::Down => "down",
             Self::Credentials => "credentials",
+            Self::Forbidden => "forbidden",
         }
     }
 }
@@ -166,6 +174,18 @@ mod tests {
         breaker.started();
         breaker.note(&accepted, after(500), 0.0);
         assert_eq!(breaker, Breaker::default());
+    }
+
+    #[test]
+    fn what_was_not_sent_finds_nothing_out() {
+        let unfit = Outcome::Unfit(crate::destination::Unfit::NoActionId);
+        let mut breaker = Breaker::default();
+        breaker.note(&unfit, START, 0.5);
+        assert_eq!(breaker, Breaker::default());
+        breaker.note(&unauthorized(), START, 0.5);
+        breaker.started();
+        breaker.note(&unfit, after(60), 0.5);
+        assert_eq!((breaker.most(after(60)), breaker.trouble()), (Some(1), Some((Why::Credentials, START))));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Three things slow a lane down: a destination that says when to come back, an account that has few requests left, and
 //! a [`Breaker`](super::breaker).
 
+use super::allowance::Allowance;
 use super::breaker::{Breaker, Why};
 use super::retry::AFTER_MAX;
 use crate::clock::Time;
-use crate::destination::{Endpoint, Outcome, Quota, Trouble};
+use crate::destination::{Endpoint, Inquiry, Outcome, Quota, Said, Trouble};
 use crate::outbox::{Cap, Lane, lane};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,7 +23,20 @@ pub struct Pacing {
     accounts: HashMap<String, String>,
     budgets: HashMap<String, Budget>,
     breakers: HashMap<Lane, Breaker>,
+    allowances: HashMap<String, Allowance>,
 }
+
+/// Whether an account may be asked for verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// So many at most.
+    Most(u32),
+    /// Not now: it refused with this status.
+    Held(u16),
+}
+
+/// The name under which questions for verdicts are among the lanes in trouble.
+const VERDICTS: &str = "verdicts";
 
 /// What an account may still do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,10 +70,7 @@ impl Pacing {
         if let Outcome::Retry { why, after, .. } = outcome
             && (*why == Trouble::RateLimited || after.is_some())
         {
-            let until = now.plus(after.unwrap_or(LIMITED_FOR).min(AFTER_MAX));
-            let paused = &mut self.budget(program).paused;
-            // A pause never gets shorter: answers arrive out of order.
-            *paused = (*paused).max(Some(until));
+            self.pause(program, *after, now);
         }
     }
 
@@ -101,9 +112,70 @@ impl Pacing {
             let (why, since) = breaker.trouble()?;
             Some((lane.clone(), why, since))
         });
-        let mut open: Vec<_> = open.collect();
+        let held = self.accounts.iter().filter_map(|(program, account)| {
+            let (why, since) = self.allowances.get(account)?.trouble()?;
+            Some((Lane { program: program.clone(), endpoint: VERDICTS.to_owned() }, why, since))
+        });
+        let mut open: Vec<_> = open.chain(held).collect();
         open.sort_by(|(one, ..), (other, ..)| (&one.program, &one.endpoint).cmp(&(&other.program, &other.endpoint)));
         open
+    }
+
+    /// Caps that leave nothing but conversions, and of these what [`Pacing::caps`] leaves.
+    pub(super) fn all_but_conversions(&self, now: Time) -> Vec<Cap> {
+        let page_loads = self.accounts.keys().map(|program| Cap { lane: lane(program, Endpoint::PageLoad), most: 0 });
+        page_loads.chain(self.caps(now)).collect()
+    }
+
+    /// How often the account of `program` may be asked for verdicts at `now`.
+    pub(super) fn asks(&mut self, program: &str, now: Time) -> Asks {
+        let budget = *self.budget(program);
+        let allowance = self.allowance(program);
+        match allowance.held(now) {
+            Some(status) => Asks::Held(status),
+            None if budget.paused.is_some_and(|until| until > now) => Asks::Most(0),
+            None => {
+                let left = budget.left.filter(|(.., until)| *until > now).map(|(left, limit, _)| (left, limit));
+                Asks::Most(allowance.most(left, now))
+            }
+        }
+    }
+
+    /// Whether the account of `program` was held when it was last asked.
+    pub(super) fn is_asking_held(&mut self, program: &str) -> bool {
+        self.allowance(program).trouble().is_some()
+    }
+
+    /// Takes note of a question for a verdict; whether the account begins to refuse them.
+    pub(super) fn asked(&mut self, program: &str, inquiry: &Inquiry, now: Time) -> bool {
+        self.allowance(program).asked(inquiry.requests, now);
+        if let Some((left, ..)) = self.budget(program).left.as_mut() {
+            *left = left.saturating_sub(inquiry.requests.into());
+        }
+        if let Some(quota) = inquiry.quota {
+            self.told(program, quota, now);
+        }
+        match &inquiry.said {
+            Said::Unauthorized { status } => return self.allowance(program).refused(*status, now),
+            Said::Retry { why, after } if *why == Trouble::RateLimited || after.is_some() => {
+                self.pause(program, *after, now);
+            }
+            Said::NotYet | Said::Accepted { .. } | Said::Refused { .. } => self.allowance(program).answered(),
+            Said::Retry { .. } | Said::Never(_) => {}
+        }
+        false
+    }
+
+    fn pause(&mut self, program: &str, after: Option<Duration>, now: Time) {
+        let until = now.plus(after.unwrap_or(LIMITED_FOR).min(AFTER_MAX));
+        let paused = &mut self.budget(program).paused;
+        // A pause never gets shorter: answers arrive out of order.
+        *paused = (*paused).max(Some(until));
+    }
+
+    fn allowance(&mut self, program: &str) -> &mut Allowance {
+        let account = self.accounts.get(program).map_or(program, String::as_str).to_owned();
+        self.allowances.entry(account).or_default()
     }
 
     /// A program that the configuration has no more is its own account.
@@ -121,7 +193,7 @@ impl Budget {
         }
         let (left, limit, _) = self.left.filter(|(_, _, until)| *until > now)?;
         let kept = match endpoint {
-            Endpoint::Conversions => 0,
+            Endpoint::Conversions | Endpoint::Actions => 0,
             Endpoint::PageLoad => limit.unwrap_or(left) / CONVERSIONS_SHARE,
         };
         Some(u32::try_from(left.saturating_sub(kept)).unwrap_or(u32::MAX))

@@ -1,6 +1,6 @@
 //! What comes after an attempt.
 
-use crate::destination::{Outcome, Trouble};
+use crate::destination::{Outcome, Trouble, Unfit};
 use crate::metrics::Label;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub enum Reason {
     Ambiguous,
     /// It was tried for as long as is set.
     Expired,
+    /// It is no request that the destination could take.
+    Unfit(Unfit),
 }
 
 impl Label for Reason {
@@ -44,6 +46,7 @@ impl Label for Reason {
             Self::Refused => "refused",
             Self::Ambiguous => "ambiguous",
             Self::Expired => "expired",
+            Self::Unfit(why) => why.label(),
         }
     }
 }
@@ -66,6 +69,7 @@ pub fn next(outcome: &Outcome, made: Made, jitter: f64) -> Step {
     let wait = match outcome {
         Outcome::Accepted { .. } => return Step::Done,
         Outcome::Refused { .. } => return Step::Dead(Reason::Refused),
+        Outcome::Unfit(why) => return Step::Dead(Reason::Unfit(*why)),
         Outcome::Retry { why, .. } if made.unrepeatable && may_have_been_taken(*why) => {
             return Step::Dead(Reason::Ambiguous);
         }
@@ -114,7 +118,9 @@ mod tests {
         let refused = Outcome::Refused { status: 400, detail: "OrderId: missing".to_owned() };
         let unauthorized = Outcome::Unauthorized { status: 401, detail: "no".to_owned() };
         let (once, many) = (true, false);
+        let unfit = Unfit::NoActionId;
         for (outcome, attempt, age, unrepeatable, jitter, expected) in [
+            (Outcome::Unfit(unfit), 1, HOUR, many, 0.5, Dead(Reason::Unfit(unfit))),
             (accepted.clone(), 1, HOUR, many, 0.5, Done),
             (accepted, 9, WEEK * 2, once, 0.5, Done),
             (refused.clone(), 1, HOUR, many, 0.5, Dead(Refused)),

@@ -47,7 +47,7 @@ impl Bench {
         F: Future<Output = Outcome> + Send + 'static,
     {
         let (tell, seen) = unbounded_channel();
-        let send = move |delivery: Delivery| {
+        let send = move |delivery: Delivery, _| {
             let outcome = answer(delivery.request.order_id.unwrap(), delivery.attempts);
             async move { Attempt::from(outcome.await) }
         };
@@ -241,7 +241,7 @@ async fn without_a_store_the_worker_waits_and_still_stops() {
         outbox,
         Config::default(),
         Arc::default(),
-        |_| async { accepted().into() },
+        |_, _| async { accepted().into() },
         |_: &Report<'_>| {},
         clock,
     );

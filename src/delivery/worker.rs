@@ -1,9 +1,9 @@
 //! The worker: due → lease → send → what comes next.
 
 use super::retry::{self, Made, Step};
-use super::{Config, Pacing};
+use super::{Config, Pacing, verdict};
 use crate::clock::Clock;
-use crate::destination::{Attempt, Outcome, Trouble};
+use crate::destination::{Attempt, Endpoint, Outcome, Trouble, Unfit};
 use crate::metrics::Label;
 use crate::outbox::{Cap, Delivery, DeliveryId, Outbox, Touched};
 use crate::store::CommitError;
@@ -40,7 +40,8 @@ pub struct Report<'a> {
     pub took: Duration,
 }
 
-/// Delivers what is due. `S` sends one delivery and answers what became of it; `O` is told of each attempt.
+/// Delivers what is due. `S` sends one delivery, a refund with the conversion that it is about, and answers what became of
+/// it; `O` is told of each attempt.
 pub struct Worker<S, O> {
     outbox: Outbox,
     clock: Clock,
@@ -54,7 +55,7 @@ pub struct Worker<S, O> {
 
 impl<S, O, F> Worker<S, O>
 where
-    S: Fn(Delivery) -> F + Send + Sync + 'static,
+    S: Fn(Delivery, Option<Delivery>) -> F + Send + Sync + 'static,
     F: Future<Output = Attempt> + Send + 'static,
     O: Fn(&Report<'_>) + Send + Sync + 'static,
 {
@@ -146,8 +147,9 @@ where
 
     /// From sending to the record of what became of it.
     async fn carry_out(&self, delivery: Delivery) {
+        let about = self.conversion_of(&delivery).await;
         let begun = Instant::now();
-        let attempt = tokio::time::timeout(ATTEMPT_MAX, (self.send)(delivery.clone())).await;
+        let attempt = tokio::time::timeout(ATTEMPT_MAX, (self.send)(delivery.clone(), about)).await;
         let Attempt { outcome, quota } = attempt.unwrap_or_else(|_| Attempt::from(unanswered()));
         let took = begun.elapsed();
         let now = self.clock.now();
@@ -176,10 +178,29 @@ where
         }
     }
 
+    /// The conversion that a refund is about; it names the action where the refund cannot.
+    async fn conversion_of(&self, delivery: &Delivery) -> Option<Delivery> {
+        if delivery.request.endpoint != Endpoint::Actions {
+            return None;
+        }
+        loop {
+            match self.outbox.conversion_of(delivery).await {
+                Ok(conversion) => return conversion,
+                Err(error) => tracing::debug!(%error, "the order of a refund cannot be looked up"),
+            }
+            tokio::time::sleep(STORE_RETRY).await;
+        }
+    }
+
     async fn record(&self, delivery: &Delivery, outcome: &Outcome, step: &Step) -> Result<(), CommitError> {
         let id = delivery.id;
         let touched = match step {
-            Step::Done => self.outbox.done(id, receipt(outcome)).await?,
+            Step::Done => {
+                let receipt = receipt(outcome);
+                let asks = self.config.verdicts && delivery.request.endpoint.has_verdict();
+                let verdict = asks.then(|| verdict::first(receipt.as_deref(), &self.config, self.clock.now()));
+                self.outbox.done(id, receipt, verdict).await?
+            }
             Step::Again(after) => self.outbox.again(id, self.clock.now().plus(*after), words(outcome)).await?,
             Step::Dead(reason) => self.outbox.dead(id, reason.label(), words(outcome)).await?,
         };
@@ -202,7 +223,7 @@ fn unanswered() -> Outcome {
 fn receipt(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Accepted { receipt } => receipt.clone(),
-        Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::Unauthorized { .. } => None,
+        Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::Unauthorized { .. } | Outcome::Unfit(_) => None,
     }
 }
 
@@ -211,7 +232,17 @@ fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Accepted { .. } => String::new(),
         Outcome::Retry { detail, .. } => detail.clone(),
+        Outcome::Unfit(why) => unfit(*why).to_owned(),
         Outcome::Refused { status, detail } | Outcome::Unauthorized { status, detail } => format!("{status}: {detail}"),
+    }
+}
+
+fn unfit(why: Unfit) -> &'static str {
+    match why {
+        Unfit::NoActionId => {
+            "no verdict on its order names the action, and not both event_type_id and the order's id are known"
+        }
+        Unfit::NothingToChange => "it says neither an amount nor products that all have a sku and a price",
     }
 }
 

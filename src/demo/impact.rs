@@ -1,23 +1,28 @@
-//! A stand-in for impact.com: the Conversions API of the brand account and the tracking host's PageLoad.
+//! A stand-in for impact.com: Conversions, Actions and APISubmissions of the brand API, and the tracking host's PageLoad.
 
+mod actions;
 mod check;
 
 use super::door::{Cut, Door};
 use super::script::{Script, json};
 use super::seen::{self, Log, Seen};
+use crate::clock::Time;
+use actions::{Books, Kind};
 use axum::Router;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use check::{Fault, Form};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The account that is there from the start.
 pub const ACCOUNT_SID: &str = "IRdemo0000000000000001";
@@ -39,9 +44,11 @@ pub struct Impact {
 struct Shared {
     conversions: Inbox,
     page_loads: Inbox,
+    submissions: Inbox,
+    actions: Inbox,
     accounts: Mutex<Vec<(String, String)>>,
     capitals: AtomicBool,
-    submissions: AtomicU64,
+    books: Mutex<Books>,
 }
 
 /// One endpoint: what it was sent, and what it is to answer.
@@ -68,14 +75,18 @@ impl Impact {
     /// When the port cannot be bound.
     pub async fn start_at(port: u16) -> io::Result<Self> {
         let state = Arc::new(Shared {
-            conversions: Inbox { log: Log::new(), script: Script::default() },
-            page_loads: Inbox { log: Log::new(), script: Script::default() },
+            conversions: Inbox::new(),
+            page_loads: Inbox::new(),
+            submissions: Inbox::new(),
+            actions: Inbox::new(),
             accounts: Mutex::new(vec![(ACCOUNT_SID.to_owned(), AUTH_TOKEN.to_owned())]),
             capitals: AtomicBool::new(false),
-            submissions: AtomicU64::new(0),
+            books: Mutex::default(),
         });
         let router = Router::new()
             .route("/Advertisers/{sid}/Conversions", post(take_conversion))
+            .route("/Advertisers/{sid}/APISubmissions/{id}", get(show_submission))
+            .route("/Advertisers/{sid}/Actions", get(list_actions).put(change_action).delete(change_action))
             .route("/PageLoad", post(take_page_load))
             .with_state(state.clone());
         Ok(Self { state, door: Door::open(port, router).await? })
@@ -112,6 +123,47 @@ impl Impact {
         &self.state.page_loads.script
     }
 
+    /// What APISubmissions answers instead of the usual.
+    pub fn submissions_script(&self) -> &Script {
+        &self.state.submissions.script
+    }
+
+    /// What changes and reversals of actions are answered instead of the usual.
+    pub fn actions_script(&self) -> &Script {
+        &self.state.actions.script
+    }
+
+    /// From now on a submission is complete only when it is asked for more often than this.
+    pub fn complete_after(&self, questions: u32) {
+        self.state.books().questions = questions;
+    }
+
+    /// From now on conversions of this order are refused, for this documented reason.
+    pub fn refuse_order(&self, order: &str, reason: &str) {
+        self.state.books().refused.push((order.to_owned(), reason.to_owned()));
+    }
+
+    /// Every question for a submission so far.
+    pub fn questions(&self) -> Vec<Seen> {
+        self.state.submissions.log.all()
+    }
+
+    /// Every change and reversal of an action so far, refused ones too, in order of arrival.
+    pub fn changes(&self) -> Vec<Seen> {
+        self.state.actions.log.all()
+    }
+
+    /// The changes and reversals of actions, as soon as there are `count`; after 20 s whatever there is.
+    pub async fn wait_for_changes(&self, count: usize) -> Vec<Seen> {
+        self.state.actions.log.wait_for(count).await
+    }
+
+    /// The actions of a program of [`ACCOUNT_SID`], the youngest first.
+    pub fn actions(&self, campaign: &str) -> Vec<Value> {
+        let page = self.state.books().list(ACCOUNT_SID, campaign, None, None);
+        page.get("Actions").and_then(Value::as_array).cloned().unwrap_or_default()
+    }
+
     /// Every request to Conversions so far, refused ones too, in order of arrival.
     pub fn conversions(&self) -> Vec<Seen> {
         self.state.conversions.log.all()
@@ -136,6 +188,14 @@ impl Impact {
     pub fn forget(&self) {
         self.state.conversions.log.clear();
         self.state.page_loads.log.clear();
+        self.state.submissions.log.clear();
+        self.state.actions.log.clear();
+    }
+}
+
+impl Inbox {
+    fn new() -> Self {
+        Self { log: Log::new(), script: Script::default() }
     }
 }
 
@@ -152,16 +212,74 @@ async fn take_conversion(
         return answer.perform(&cut).await;
     }
     if !state.knows(&sid, &parts) {
-        return json(401, &json!({"Status": "ERROR", "Message": "Unauthorized"}));
+        return unauthorized();
     }
-    let faults = form.map_or_else(|| vec![Fault::NOT_A_FORM], |form| check::conversion(&form));
-    if !faults.is_empty() {
-        return state.refuse(&faults);
+    let Some(form) = form else { return state.refuse(&[Fault::NOT_A_FORM]) };
+    let faults = check::conversion(&form);
+    if faults.is_empty() { state.queue(&sid, Kind::Conversion, form) } else { state.refuse(&faults) }
+}
+
+async fn change_action(
+    State(state): State<Arc<Shared>>,
+    Path(sid): Path<String>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+) -> Response {
+    let kind = if request.method() == Method::DELETE { Kind::Reversal } else { Kind::Modification };
+    let Some((parts, form)) = remember(&state.actions, request).await else {
+        return unread(&state);
+    };
+    if let Some(answer) = state.actions.script.take() {
+        return answer.perform(&cut).await;
     }
-    let number = state.submissions.fetch_add(1, Ordering::Relaxed);
-    let submission = uuid::Uuid::from_u128(u128::from(number));
-    let uri = format!("/Advertisers/{sid}/APISubmissions/A-{submission}");
-    json(200, &json!({"Status": "QUEUED", "QueuedUri": uri}))
+    if !state.knows(&sid, &parts) {
+        return unauthorized();
+    }
+    let Some(form) = form else { return state.refuse(&[Fault::NOT_A_FORM]) };
+    let faults: Vec<Fault> =
+        actions::faults(kind, &form).into_iter().map(|(field, message)| Fault::new(field, message)).collect();
+    if faults.is_empty() { state.queue(&sid, kind, form) } else { state.refuse(&faults) }
+}
+
+async fn list_actions(
+    State(state): State<Arc<Shared>>,
+    Path(sid): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    request: Request,
+) -> Response {
+    if !state.knows(&sid, &request.into_parts().0) {
+        return unauthorized();
+    }
+    let Some(campaign) = query.get("CampaignId") else {
+        return state.refuse(&[Fault::new("CampaignId", "CampaignId is required")]);
+    };
+    let at = |name: &str| query.get(name).and_then(|text| Time::parse(text));
+    json(200, &state.books().list(&sid, campaign, at("ActionDateStart"), at("ActionDateEnd")))
+}
+
+async fn show_submission(
+    State(state): State<Arc<Shared>>,
+    Path((sid, id)): Path<(String, String)>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+) -> Response {
+    let Some((parts, _)) = remember(&state.submissions, request).await else {
+        return unread(&state);
+    };
+    if let Some(answer) = state.submissions.script.take() {
+        return answer.perform(&cut).await;
+    }
+    if !state.knows(&sid, &parts) {
+        return unauthorized();
+    }
+    match state.books().show(&sid, &id) {
+        Some(submission) => json(200, &submission),
+        None => json(404, &json!({"Status": "ERROR", "Message": "Not Found"})),
+    }
+}
+
+fn unauthorized() -> Response {
+    json(401, &json!({"Status": "ERROR", "Message": "Unauthorized"}))
 }
 
 async fn take_page_load(
@@ -210,6 +328,16 @@ impl Shared {
             let expected = format!("Basic {}", STANDARD.encode(format!("{sid}:{token}")));
             sent == Some(expected.as_bytes())
         })
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// 200: queued, and where to ask for it.
+    fn queue(&self, sid: &str, kind: Kind, form: Form) -> Response {
+        let id = self.books().queue(sid, kind, form);
+        json(200, &json!({"Status": "QUEUED", "QueuedUri": format!("/Advertisers/{sid}/APISubmissions/{id}")}))
     }
 
     /// 400, with each fault named, in the spelling that was chosen.

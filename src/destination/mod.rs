@@ -6,9 +6,11 @@ pub mod impact;
 pub mod kept;
 mod rule;
 mod sources;
+mod verdict;
 
 pub use rule::Rule;
 pub use sources::Sources;
+pub use verdict::{Conversion, Inquiry, Said, Unfit};
 
 use crate::click::Click;
 use crate::clock::{Clock, Time};
@@ -77,10 +79,15 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// The method and URL that its requests of one endpoint go to.
-    pub fn target(self, endpoint: Endpoint) -> (&'static str, String) {
+    /// The method and URL that a request goes to.
+    pub fn target(self, request: &Request) -> (String, String) {
+        let params = request.params.iter().map(|param| (param.name.to_string(), param.value.clone()));
+        let params: Vec<_> = params.collect();
         match self {
-            Self::Impact(shared, program) => ("POST", impact::client::url(shared, program, endpoint)),
+            Self::Impact(shared, program) => {
+                let (method, url) = impact::client::target(shared, program, request.endpoint, &params);
+                (method.to_string(), url)
+            }
         }
     }
 }
@@ -100,10 +107,29 @@ impl Client {
         Ok(Self { impact: impact::Client::new(clock)? })
     }
 
-    /// Makes one attempt to deliver `params`, as they were mapped and stored.
-    pub async fn deliver(&self, program: Program<'_>, endpoint: Endpoint, params: &[(String, String)]) -> Attempt {
+    /// Makes one attempt to deliver `params`, as they were mapped and stored. A refund is `about` the conversion of its
+    /// order.
+    pub async fn deliver(
+        &self,
+        program: Program<'_>,
+        endpoint: Endpoint,
+        params: &[(String, String)],
+        about: Option<Conversion<'_>>,
+    ) -> Attempt {
+        let Program::Impact(shared, program) = program;
+        if endpoint != Endpoint::Actions {
+            return self.impact.deliver(shared, program, endpoint, params).await;
+        }
+        match impact::refund::addressed(params, about) {
+            Ok(form) => self.impact.deliver(shared, program, endpoint, &form).await,
+            Err(unfit) => Attempt::from(Outcome::Unfit(unfit)),
+        }
+    }
+
+    /// Asks what became of a delivery that was answered with `receipt`.
+    pub async fn ask(&self, program: Program<'_>, receipt: &str, params: &[(String, String)]) -> Inquiry {
         match program {
-            Program::Impact(shared, program) => self.impact.deliver(shared, program, endpoint, params).await,
+            Program::Impact(shared, program) => self.impact.ask(shared, program, receipt, params).await,
         }
     }
 }
@@ -136,6 +162,8 @@ pub enum Endpoint {
     Conversions,
     /// Page loads: unauthenticated.
     PageLoad,
+    /// Refunds, cancellations and changes of conversions: authenticated.
+    Actions,
 }
 
 /// One mapped request, ready to be stored and sent.
@@ -177,8 +205,9 @@ pub struct Gap {
 pub struct Order {
     /// `OrderId` as sent.
     pub id: String,
-    /// EventTypeId, else EventTypeCode (or EventCode of an install).
-    pub event_type: String,
+    /// EventTypeId, else EventTypeCode (or EventCode of an install); `None`: much may happen to one order, and each time
+    /// it is another delivery.
+    pub event_type: Option<String>,
 }
 
 /// Why a program takes nothing from a call.
@@ -214,7 +243,15 @@ pub enum Skip {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Conversions, Self::PageLoad];
+    pub const ALL: [Self; 3] = [Self::Conversions, Self::PageLoad, Self::Actions];
+
+    /// Whether the destination only queues what it takes, and says later what became of it.
+    pub fn has_verdict(self) -> bool {
+        match self {
+            Self::Conversions | Self::Actions => true,
+            Self::PageLoad => false,
+        }
+    }
 }
 
 /// One attempt to deliver.
@@ -274,6 +311,8 @@ pub enum Outcome {
         /// Its own words, bounded.
         detail: String,
     },
+    /// Nothing was sent: it is no request that the destination could take.
+    Unfit(Unfit),
 }
 
 /// What kept a delivery from an answer.
@@ -294,6 +333,7 @@ impl Label for Endpoint {
         match self {
             Self::Conversions => "conversions",
             Self::PageLoad => "page_load",
+            Self::Actions => "actions",
         }
     }
 }

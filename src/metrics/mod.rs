@@ -37,6 +37,7 @@ pub struct Metrics {
     envelopes: Counts<1>,
     deliveries: Counts<3>,
     delivery_troubles: Counts<3>,
+    verdicts: Counts<3>,
     unrecorded: Counter,
     envelopes_waiting: Gauge,
     envelopes_dead: Gauge,
@@ -122,6 +123,11 @@ impl Metrics {
                 &mut registry,
                 "delivery_troubles",
                 "Attempts to deliver that will be made again or were given up, by what they met with",
+            ),
+            verdicts: register(
+                &mut registry,
+                "verdicts",
+                "What destinations said later of what they took, by program and reason",
             ),
             envelopes_waiting: register(
                 &mut registry,
@@ -225,6 +231,13 @@ impl Metrics {
         let program = program.to_owned().into();
         let labels = [("program", program), ("endpoint", endpoint.label().into()), ("trouble", trouble.into())];
         self.delivery_troubles.get_or_create(&labels).inc();
+    }
+
+    /// A verdict on a delivery of a configured program is known.
+    pub fn verdict(&self, program: &str, verdict: impl Label, reason: &'static str) {
+        let program = program.to_owned().into();
+        let labels = [("program", program), ("verdict", verdict.label().into()), ("reason", reason.into())];
+        self.verdicts.get_or_create(&labels).inc();
     }
 
     /// Sets how many envelopes wait for Segment, how many it refused later, and the age of the oldest that waits; called
@@ -382,6 +395,7 @@ mod tests {
         metrics.call_of_shared_id();
         metrics.envelope(Route::Segment);
         metrics.delivery("u\"s", Route::Site, Route::Admin);
+        metrics.verdict("us", Route::Site, "none");
         metrics.unrecorded(3);
         metrics.queue(Route::Site, 7, Duration::from_secs(61));
         metrics.store(4, Duration::from_millis(2_500));
@@ -394,6 +408,7 @@ mod tests {
             "selvedge_calls_of_shared_ids_total 1",
             "selvedge_envelopes_total{outcome=\"segment\"} 1",
             "selvedge_deliveries_total{program=\"u\\\"s\",endpoint=\"site\",outcome=\"admin\"} 1",
+            "selvedge_verdicts_total{program=\"us\",verdict=\"site\",reason=\"none\"} 1",
             "selvedge_unrecorded_total 3",
             "selvedge_queue_depth{state=\"site\"} 7",
             "selvedge_queue_oldest_age_seconds{state=\"site\"} 61",

@@ -80,9 +80,7 @@ fn row(delivery: &Delivery, mapped: Mapped) -> MappedRow {
     let Mapped { request, write_key } = mapped;
     let old = &delivery.request;
     let key = write_key.unwrap_or_default();
-    let message = old.message_id.as_deref().map(|id| OnceKey::message(&key, &old.program, id, old.arrival));
-    let order = request.order.as_ref();
-    let once = order.map(|order| OnceKey::order(&old.program, &order.event_type, &order.id, old.arrival));
+    let once = OnceKey::all(&key, &old.program, old.message_id.as_deref(), request.order.as_ref(), old.arrival);
     MappedRow {
         endpoint: endpoint_name(request.endpoint).to_owned(),
         urgency: urgency(request.endpoint),
@@ -90,6 +88,6 @@ fn row(delivery: &Delivery, mapped: Mapped) -> MappedRow {
         params: params_text(request.params.into_iter().map(|param| (param.name.into_owned(), param.value))),
         order_id: request.order.map(|order| order.id),
         unrepeatable: request.unrepeatable,
-        once: message.into_iter().chain(once).map(OnceKey::row).collect(),
+        once: once.into_iter().map(OnceKey::row).collect(),
     }
 }

@@ -1,7 +1,7 @@
 //! Deliveries, from the moment they are on the disk until their destination took them or they were given up.
 //!
 //! ```text
-//! append → waiting → leased → delivered
+//! append → waiting → leased → delivered → (a verdict: pending → accepted, refused, unknown)
 //!             ↑________|  ↘ dead → (a person) → waiting
 //! ```
 //!
@@ -18,8 +18,11 @@ mod late;
 #[doc = include_str!("promise.md")]
 pub mod promise {}
 mod once;
+mod verdicts;
 
-pub use crate::store::{Cap, DeliveryFilter as Filter, DeliveryId, Depth, Lane, State, Touched};
+pub use crate::store::{
+    Cap, DeliveryFilter as Filter, DeliveryId, Depth, Lane, State, Touched, Verdict, VerdictCount, VerdictRow,
+};
 pub use act::Act;
 pub use forwards::{Backlog, Forwards, Kept, Missed};
 pub use once::OnceKey;
@@ -104,6 +107,8 @@ pub struct Delivery {
     pub last_error: Option<String>,
     /// What the destination answered with.
     pub receipt: Option<String>,
+    /// What it said later; `None`: nobody asks.
+    pub verdict: Option<VerdictRow>,
 }
 
 /// The outbox; clones share it.
@@ -166,12 +171,17 @@ impl Outbox {
         Ok(leased)
     }
 
-    /// The destination took it.
+    /// The destination took it; `verdict` is there when it says later what became of it.
     ///
     /// # Errors
     /// See [`CommitError`]; its state is as before.
-    pub async fn done(&self, id: DeliveryId, receipt: Option<String>) -> Result<Touched, CommitError> {
-        self.touch(Change::Done { id, receipt: receipt.map(bounded) }).await
+    pub async fn done(
+        &self,
+        id: DeliveryId,
+        receipt: Option<String>,
+        verdict: Option<VerdictRow>,
+    ) -> Result<Touched, CommitError> {
+        self.touch(Change::Done { id, receipt: receipt.map(bounded), verdict: verdict.map(Box::new) }).await
     }
 
     /// A leased delivery is to be tried again at `at`.
@@ -261,13 +271,14 @@ pub fn endpoint_name(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::Conversions => "conversions",
         Endpoint::PageLoad => "page_load",
+        Endpoint::Actions => "actions",
     }
 }
 
-/// Conversions are money, page loads are not.
+/// Conversions and their refunds are money, page loads are not.
 fn urgency(endpoint: Endpoint) -> u8 {
     match endpoint {
-        Endpoint::Conversions => 0,
+        Endpoint::Conversions | Endpoint::Actions => 0,
         Endpoint::PageLoad => 1,
     }
 }
@@ -275,6 +286,11 @@ fn urgency(endpoint: Endpoint) -> u8 {
 /// An order must not overtake an earlier one of the same person.
 fn is_ordered(endpoint: Endpoint) -> bool {
     endpoint == Endpoint::Conversions
+}
+
+/// A refund waits for the verdict on its order, and for an earlier refund of it.
+fn follows(endpoint: Endpoint) -> bool {
+    endpoint == Endpoint::Actions
 }
 
 fn params_text(params: impl Iterator<Item = (String, String)>) -> String {
@@ -287,6 +303,7 @@ fn draft(new: NewDelivery) -> DraftRow {
         endpoint: endpoint_name(new.endpoint).to_owned(),
         urgency: urgency(new.endpoint),
         ordered: is_ordered(new.endpoint),
+        follows: follows(new.endpoint),
         params: params_text(new.params.into_iter()),
         event: new.event,
         message_id: new.message_id,
@@ -319,7 +336,7 @@ fn shown(row: DeliveryRow) -> Delivery {
 }
 
 fn endpoint_of(row: &DeliveryRow) -> Option<Endpoint> {
-    [Endpoint::Conversions, Endpoint::PageLoad].into_iter().find(|e| endpoint_name(*e) == row.draft.endpoint)
+    Endpoint::ALL.into_iter().find(|e| endpoint_name(*e) == row.draft.endpoint)
 }
 
 fn params_of(row: &DeliveryRow) -> Option<Vec<(String, String)>> {
@@ -355,6 +372,7 @@ fn delivery(row: DeliveryRow, endpoint: Endpoint, params: Vec<(String, String)>)
         reason: row.reason,
         last_error: row.last_error,
         receipt: row.receipt,
+        verdict: row.verdict,
     }
 }
 

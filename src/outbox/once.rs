@@ -1,6 +1,7 @@
 //! What makes a delivery happen once.
 
 use crate::clock::Time;
+use crate::destination::Order;
 use crate::store::{Hash, OnceRow};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -28,6 +29,20 @@ impl OnceKey {
     /// The same order (OrderId) for the same program and event type: 30 days from the call's arrival.
     pub fn order(program: &str, event_type: &str, order_id: &str, arrival: Time) -> Self {
         Self { key: hash("order", [program, event_type, order_id]), until: arrival.plus(ORDER_KEPT) }
+    }
+
+    /// The keys of a call and of its order, where they have any.
+    pub fn all(
+        write_key: &str,
+        program: &str,
+        message_id: Option<&str>,
+        order: Option<&Order>,
+        arrival: Time,
+    ) -> Vec<Self> {
+        let message = message_id.map(|id| Self::message(write_key, program, id, arrival));
+        let order =
+            order.and_then(|order| Some(Self::order(program, order.event_type.as_deref()?, &order.id, arrival)));
+        message.into_iter().chain(order).collect()
     }
 
     pub(super) fn row(self) -> OnceRow {

@@ -62,7 +62,7 @@ async fn what_is_appended_is_what_is_leased() {
     assert_eq!((leased.len(), leased[0].id, &leased[0].request, leased[0].attempts), (1, id, &expected, 1));
     assert_eq!(outbox.show(id).await.unwrap().unwrap(), leased[0]);
     assert!(outbox.lease(5, START.plus(MINUTE), vec![]).await.unwrap().is_empty());
-    assert_eq!(outbox.done(id, Some("ü".repeat(3000))).await.unwrap(), Touched::Done);
+    assert_eq!(outbox.done(id, Some("ü".repeat(3000)), None).await.unwrap(), Touched::Done);
     let done = outbox.show(id).await.unwrap().unwrap();
     assert_eq!((done.state, done.ended, done.receipt.unwrap().len()), (State::Delivered, Some(START), 2000));
 }
@@ -184,7 +184,7 @@ async fn conversions_of_one_person_go_in_order() {
     assert!(lease(&outbox, 9).await.is_empty());
     outbox.again(first[0].1, clock.now(), String::new()).await.unwrap();
     assert_eq!(names(&lease(&outbox, 9).await), ["a1"], "one that is tried again stays in front");
-    outbox.done(first[0].1, None).await.unwrap();
+    outbox.done(first[0].1, None, None).await.unwrap();
     let second = lease(&outbox, 9).await;
     assert_eq!(names(&second), ["a2"]);
     outbox.dead(second[0].1, "refused", String::new()).await.unwrap();
@@ -210,7 +210,7 @@ async fn a_head_that_nobody_takes_holds_the_others_up_for_a_while() {
         let leased = lease(&outbox, 9).await;
         assert_eq!(leased.iter().map(|(order, _)| order.as_str()).collect::<Vec<_>>(), orders, "minute {minute}");
         for (_, id) in leased {
-            outbox.done(id, None).await.unwrap();
+            outbox.done(id, None, None).await.unwrap();
         }
     }
 }
@@ -239,7 +239,7 @@ async fn a_full_store_takes_conversions_only() {
     assert_eq!(append(&outbox, page("p3")).await, Appended::Shed);
     assert!(matches!(append(&outbox, delivery("o1", Endpoint::Conversions)).await, Appended::New(_)));
     for (_, id) in lease(&outbox, 2).await {
-        outbox.done(id, None).await.unwrap();
+        outbox.done(id, None, None).await.unwrap();
     }
     assert!(matches!(append(&outbox, page("p3")).await, Appended::New(_)), "there is room again");
 }
@@ -333,7 +333,7 @@ fn mapped(endpoint: Endpoint, order: &str) -> Mapped {
     let request = Request {
         endpoint,
         params: vec![order_id],
-        order: Some(Order { id: order.to_owned(), event_type: "ACT".to_owned() }),
+        order: Some(Order { id: order.to_owned(), event_type: Some("ACT".to_owned()) }),
         unrepeatable: true,
     };
     Mapped { request, write_key: Some("key".to_owned()) }
@@ -364,8 +364,8 @@ async fn a_delivery_that_is_mapped_anew_is_another_from_then_on() {
     assert_eq!(now.request.params, [("OrderId".to_owned(), "new".to_owned())]);
     assert_eq!(now.request.click_id, before.request.click_id);
     assert_eq!(remap("newer").await, Touched::WrongState(State::Leased));
-    outbox.done(id, None).await.unwrap();
-    outbox.done(other, None).await.unwrap();
+    outbox.done(id, None, None).await.unwrap();
+    outbox.done(other, None, None).await.unwrap();
     let depth = outbox.depth().await.unwrap();
     let counted: u64 = depth.iter().filter(|depth| depth.endpoint == "conversions").map(|depth| depth.count).sum();
     assert_eq!((depth.len(), counted), (2, 2), "the tally knows where it went: {depth:?}");

@@ -1,7 +1,7 @@
 //! Reading deliveries: for the worker's alarm clock, for metrics, and for people.
 
-use super::deliveries::{COLUMNS, is_damage, next_due, read_rest, read_row, read_state};
-use super::{Cap, DeliveryFilter, DeliveryId, DeliveryRow, Depth, Hash, OwnedRow, ReadError, Store};
+use super::deliveries::{COLUMNS, is_damage, next_due, read_rest, read_row, read_state, read_verdict};
+use super::{Cap, DeliveryFilter, DeliveryId, DeliveryRow, Depth, Hash, OwnedRow, ReadError, Store, VerdictCount};
 use crate::clock::Time;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql};
 
@@ -87,6 +87,14 @@ impl Store {
     pub async fn count_deliveries(&self, filter: DeliveryFilter) -> Result<(u64, Option<DeliveryId>), ReadError> {
         self.readers()?.read(move |c: &Connection| count(c, &filter)).await
     }
+
+    /// How many deliveries a filter lets through, by program, verdict and reason; the filter's limit does not count.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_verdicts(&self, filter: DeliveryFilter) -> Result<Vec<VerdictCount>, ReadError> {
+        self.readers()?.read(move |c: &Connection| count_verdicts(c, &filter)).await
+    }
 }
 
 fn read_owned(row: &Row<'_>) -> rusqlite::Result<OwnedRow> {
@@ -111,6 +119,10 @@ fn conditions(filter: &DeliveryFilter) -> String {
             format!("state IN ({})", names.join(", "))
         }
     };
+    // As for states.
+    if let Some(verdict) = filter.verdict {
+        sql.push_str(&format!(" AND verdict = '{}'", verdict.name()));
+    }
     for (set, condition) in [
         (filter.program.is_some(), " AND program = ?1"),
         (filter.endpoint.is_some(), " AND endpoint = ?2"),
@@ -118,7 +130,7 @@ fn conditions(filter: &DeliveryFilter) -> String {
         (filter.message_id.is_some(), " AND message_id = ?4"),
         (filter.person.is_some(), " AND (anonymous = ?5 OR user = ?5)"),
         (filter.before.is_some(), " AND id < ?6"),
-        (filter.reason.is_some(), " AND reason = ?7"),
+        (filter.reason.is_some(), " AND (reason = ?7 OR verdict_reason = ?7)"),
         (filter.since.is_some(), " AND created >= ?8"),
         (filter.until.is_some(), " AND created <= ?9"),
     ] {
@@ -171,4 +183,18 @@ fn count(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<(u64, Opti
     let mut rows = statement.raw_query();
     let Some(row) = rows.next()? else { return Ok((0, None)) };
     Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<i64>>(1)?.map(DeliveryId)))
+}
+
+fn count_verdicts(c: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<VerdictCount>> {
+    let sql = format!(
+        "SELECT program, verdict, verdict_reason, count(*) FROM delivery WHERE {} GROUP BY 1, 2, 3 ORDER BY 1, 2, 4 DESC, 3",
+        conditions(filter)
+    );
+    let mut statement = c.prepare_cached(&sql)?;
+    bound(&mut statement, filter)?;
+    let read = |row: &Row<'_>| {
+        let count = row.get::<_, i64>(3)?.unsigned_abs();
+        Ok(VerdictCount { program: row.get(0)?, verdict: read_verdict(row, 1)?, reason: row.get(2)?, count })
+    };
+    statement.raw_query().mapped(read).collect()
 }

@@ -24,6 +24,7 @@ mod reader;
 mod rows;
 mod salvage;
 mod schema;
+mod verdict;
 mod writer;
 
 pub use config::{Config, OnFailure};
@@ -34,6 +35,7 @@ pub use rows::{
     Cap, Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, ForwardRow, Hash, Keep,
     Lane, LinkRow, MappedRow, NewForward, OnceRow, OwnedRow, PersonKey, PersonRow, State, Touched,
 };
+pub use verdict::{Verdict, VerdictCount, VerdictRow};
 
 use crate::clock::Clock;
 use health::Watch;

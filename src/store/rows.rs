@@ -1,5 +1,6 @@
 //! What is written and read, in the store's own words.
 
+use super::{Verdict, VerdictRow};
 use crate::click::{Click, ClickId};
 use crate::clock::Time;
 use std::fmt;
@@ -76,6 +77,15 @@ pub enum Change {
         id: DeliveryId,
         /// What the destination answered with.
         receipt: Option<String>,
+        /// Whether there is a verdict to be asked for; `None`: no.
+        verdict: Option<Box<VerdictRow>>,
+    },
+    /// The destination was asked for the verdict of a delivery that it took.
+    Judge {
+        /// Which.
+        id: DeliveryId,
+        /// What is known now.
+        verdict: Box<VerdictRow>,
     },
     /// A leased delivery is tried again later.
     Again {
@@ -276,6 +286,8 @@ pub struct DraftRow {
     pub urgency: u8,
     /// Whether it waits for the earlier ordered ones of the same person and program.
     pub ordered: bool,
+    /// Whether it waits for what is on record of the same order and program, and for the verdict on it; not read back.
+    pub follows: bool,
     /// The form's fields, as JSON.
     pub params: String,
     /// The event's name or kind, for people.
@@ -377,6 +389,8 @@ pub struct DeliveryRow {
     pub last_error: Option<String>,
     /// What the destination answered with.
     pub receipt: Option<String>,
+    /// What it said later; `None`: nobody asks.
+    pub verdict: Option<VerdictRow>,
 }
 
 /// A delivery of somebody's, in as much as it takes to tell whose.
@@ -405,7 +419,9 @@ pub struct DeliveryFilter {
     pub order_id: Option<String>,
     /// Of the call with this id.
     pub message_id: Option<String>,
-    /// Given up for this reason, by its label.
+    /// With this verdict.
+    pub verdict: Option<Verdict>,
+    /// Given up, or judged, for this reason, by its label.
     pub reason: Option<String>,
     /// Of the person with this hashed id, of either kind.
     pub person: Option<Hash>,

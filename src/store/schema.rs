@@ -6,7 +6,7 @@ use rusqlite::Connection;
 const APPLICATION: i64 = 0x5345_4c56;
 
 /// One step for each format, in order. A step, once released, is never changed.
-pub(super) const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
+pub(super) const STEPS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 /// The newest format.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;
@@ -100,6 +100,19 @@ CREATE INDEX forward_turn ON forward (place) WHERE ended IS NULL;
 CREATE INDEX forward_ended ON forward (ended) WHERE ended IS NOT NULL;
 CREATE TABLE forward_person (person BLOB NOT NULL, forward INTEGER NOT NULL, PRIMARY KEY (person, forward)) WITHOUT ROWID;
 CREATE INDEX forward_person_forward ON forward_person (forward);
+";
+
+/// What destinations say later of what they took, and deliveries that wait for that.
+const FOURTH: &str = "
+ALTER TABLE delivery ADD COLUMN verdict TEXT;
+ALTER TABLE delivery ADD COLUMN verdict_reason TEXT;
+ALTER TABLE delivery ADD COLUMN action_id TEXT;
+ALTER TABLE delivery ADD COLUMN ask_at INTEGER;
+ALTER TABLE delivery ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE delivery ADD COLUMN held_by INTEGER;
+CREATE INDEX delivery_ask ON delivery (program, ask_at) WHERE ask_at IS NOT NULL;
+CREATE INDEX delivery_refused ON delivery (id) WHERE verdict = 'refused';
+CREATE INDEX delivery_held ON delivery (held_by) WHERE held_by IS NOT NULL;
 ";
 
 /// What is wrong with a database file.

@@ -1,5 +1,6 @@
 mod compact;
 mod damage;
+mod verdicts;
 
 use super::*;
 use crate::clock::Time;
@@ -21,6 +22,7 @@ fn draft(order: &str) -> DraftRow {
         endpoint: "conversions".to_owned(),
         urgency: 0,
         ordered: true,
+        follows: false,
         params: "[]".to_owned(),
         event: "Order Completed".to_owned(),
         message_id: None,
@@ -271,7 +273,7 @@ fn what_has_had_its_time_is_swept_in_slices() {
         let new = DraftRow { once: vec![once], ..draft("o") };
         let Effect::Appended(id) = deliveries::append(c, &new, room, day(0)).unwrap() else { panic!() };
         match i {
-            0..4 => _ = deliveries::done(c, id, None, day(0)).unwrap(),
+            0..4 => _ = deliveries::done(c, id, None, None, day(0)).unwrap(),
             4..8 => _ = deliveries::give_up(c, id, day(0)).unwrap(),
             _ => {}
         }
@@ -324,7 +326,7 @@ async fn nothing_of_what_was_erased_is_left_in_any_file() {
         let ends = rows.into_iter().map(|row| {
             let words = row.draft.click_id.unwrap().repeat(rng.usize(..100));
             match rng.u32(..3) {
-                0 => Change::Done { id: row.id, receipt: Some(words) },
+                0 => Change::Done { id: row.id, receipt: Some(words), verdict: None },
                 1 => Change::Dead { id: row.id, reason: "refused".to_owned(), detail: words },
                 _ => Change::Again { id: row.id, at: Time::from_seconds(1), why: words },
             }

@@ -322,7 +322,10 @@ fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rus
         Change::Forget { person } => people::forget(connection, person),
         Change::Append(draft) => deliveries::append(connection, draft, room, now),
         Change::Lease { limit, deadline, caps } => deliveries::lease(connection, *limit, *deadline, caps, now),
-        Change::Done { id, receipt } => deliveries::done(connection, *id, receipt.as_deref(), now),
+        Change::Done { id, receipt, verdict } => {
+            deliveries::done(connection, *id, receipt.as_deref(), verdict.as_deref(), now)
+        }
+        Change::Judge { id, verdict } => deliveries::judge(connection, *id, verdict, now),
         Change::Again { id, at, why } => deliveries::again(connection, *id, *at, why),
         Change::Dead { id, reason, detail } => deliveries::dead(connection, *id, reason, detail, now),
         Change::Retry { id } => deliveries::retry(connection, *id, now),

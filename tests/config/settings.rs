@@ -53,6 +53,7 @@ version = ""
 email_normalization = "trim"
 send_click_id_on_page_load = false
 also_send_current_names = true
+keep_click_id_of_page_load = true
 mode = "segment"
 [[impact.program]]
 name = "us"
@@ -69,6 +70,9 @@ event_type_ids = { "User Registered" = 8, "A.b" = "", Lead = "9" }
 action_event_names = ["A"]
 install_event_names = []
 page_load_event_names = ["B", "C"]
+refund_event_names = ["R"]
+cancel_event_names = ["X"]
+update_event_names = ["U", "V"]
 sources = ["web", "k2"]
 filter = """
   properties.region = "Canada" \
@@ -82,6 +86,11 @@ Zeta = "properties.z"
 Alpha = "properties.a"
 [impact.program.custom_mapping_for_products]
 ItemText_1 = "brand"
+[delivery]
+retry_for = "1d"
+verdicts = false
+verdict_after = "1m"
+verdict_for = "2h"
 [log]
 format = "json"
 level = "selvedge=debug"
@@ -126,10 +135,13 @@ fn every_setting_of_segment_and_the_store_is_read() {
 
 #[test]
 fn every_setting_of_impact_and_the_log_is_read() {
-    let Config { impact, log, .. } = good(EVERYTHING);
+    let Config { impact, delivery, log, .. } = good(EVERYTHING);
     assert_eq!((impact.api.port_u16(), impact.tracking.port_u16(), &*impact.version), (Some(8), Some(9), ""));
     assert_eq!((impact.email_normalization, impact.programs[0].mode), (EmailNormalization::Trim, Mode::Segment));
     assert!(!impact.send_click_id_on_page_load && impact.also_send_current_names);
+    assert!(impact.keep_click_id_of_page_load && !delivery.verdicts);
+    let waits = [delivery.retry_for, delivery.verdict_after, delivery.verdict_for].map(|wait| wait.as_secs());
+    assert_eq!(waits, [86_400, 60, 7200]);
     let program = &impact.programs[0];
     assert_eq!((&*program.name, &*program.account_sid, &*program.campaign_id), ("us", "IR1", "1000"));
     assert_eq!(program.api_key.as_ref().unwrap().reveal(), "selvedge");
@@ -140,6 +152,8 @@ fn every_setting_of_impact_and_the_log_is_read() {
     assert_eq!(program.event_type_ids, [pair("User Registered", "8"), pair("Lead", "9")]);
     assert_eq!((&program.action_event_names[..], program.install_event_names.len()), (&["A".to_owned()][..], 0));
     assert_eq!(program.page_load_event_names, ["B", "C"]);
+    let changes = [&program.refund_event_names, &program.cancel_event_names, &program.update_event_names];
+    assert_eq!(changes.map(|names| names.join(" ")), ["R", "X", "U V"]);
     assert_eq!(program.custom_parameter_mapping, [pair("Zeta", "properties.z"), pair("Alpha", "properties.a")]);
     assert_eq!(program.custom_mapping_for_products, [pair("ItemText_1", "brand")]);
     assert_eq!(program.sources.as_deref(), Some(&["web".to_owned(), "k2".to_owned()][..]));

@@ -78,7 +78,7 @@ async fn ada_and_others(node: &Node) {
     for delivery in leased {
         // Rows grow when their delivery ends, so that SQLite moves them about.
         match delivery.id.0 % 3 {
-            0 => node.outbox.done(delivery.id, Some("receipt ".repeat(40))).await.unwrap(),
+            0 => node.outbox.done(delivery.id, Some("receipt ".repeat(40)), None).await.unwrap(),
             1 => node.outbox.dead(delivery.id, "refused", "because ".repeat(90)).await.unwrap(),
             _ => node.outbox.again(delivery.id, Clock::System.now(), "later ".repeat(60)).await.unwrap(),
         };
@@ -170,7 +170,7 @@ async fn what_is_erased_is_not_paid_twice_and_what_is_being_sent_is_erased_later
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(erase(1).await.contains("still being sent: deliveries 2; run it again"));
-    node.outbox.done(leased[0].id, None).await.unwrap();
+    node.outbox.done(leased[0].id, None, None).await.unwrap();
     assert!(erase(0).await.contains("1 deliveries"));
     let again = node.outbox.append(vec![ada(1), ada(2)], vec![]).await.unwrap();
     assert_eq!(again, [selvedge::outbox::Appended::Duplicate; 2]);

@@ -86,7 +86,7 @@ impl Work<'_> {
     async fn end(&self, delivery: &Delivery) {
         let (id, now) = (delivery.id, self.outbox.now());
         let (touched, word) = match id.0 % 7 {
-            0..4 => (self.outbox.done(id, Some("receipt".to_owned())).await, "delivered"),
+            0..4 => (self.outbox.done(id, Some("receipt".to_owned()), None).await, "delivered"),
             4 => (self.outbox.again(id, now.plus(Duration::from_secs(1)), "503".to_owned()).await, "again"),
             5 => (self.outbox.dead(id, "refused", "400".to_owned()).await, "dead"),
             // Its process dies before it is done.

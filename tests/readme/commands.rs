@@ -31,6 +31,8 @@ fn expected(command: &str) -> Option<String> {
             "A-1  ← properties.order_id  (row: properties.orderId ".to_owned()
         }
         "selvedge deliveries list" => "1   delivered  us       conversions  Order Completed  A-1    linked".to_owned(),
+        "selvedge deliveries list --verdict refused" => "ID  STATE  PROGRAM".to_owned(),
+        "selvedge deliveries count" => "us       pending  -       1\n".to_owned(),
         "selvedge deliveries show 1" => format!("  ClickId = {}\n", click()),
         "selvedge person show --user-id customer-1001" => {
             "1  delivered  us  conversions  Order Completed  A-1\n".to_owned()

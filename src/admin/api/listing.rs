@@ -2,7 +2,7 @@
 
 use super::Answer;
 use crate::clock::Time;
-use crate::outbox::{DeliveryId, Filter, State};
+use crate::outbox::{DeliveryId, Filter, State, Verdict};
 use crate::units;
 use http::StatusCode;
 use serde::Deserialize;
@@ -16,9 +16,11 @@ pub struct Listing {
     pub state: Option<String>,
     /// The program's name.
     pub program: Option<String>,
-    /// `conversions` or `page_load`.
+    /// `conversions`, `page_load` or `actions`.
     pub endpoint: Option<String>,
-    /// Why it was given up.
+    /// `pending`, `accepted`, `refused` or `unknown`.
+    pub verdict: Option<String>,
+    /// Why it was given up, or judged.
     pub reason: Option<String>,
     /// The order's id.
     pub order: Option<String>,
@@ -50,6 +52,7 @@ impl Listing {
             endpoint: self.endpoint,
             order_id: self.order,
             message_id: self.message,
+            verdict: self.verdict.as_deref().map(verdict).transpose()?,
             reason: self.reason,
             person: None,
             since: ago(self.newer_than).map_err(bad)?,
@@ -65,6 +68,7 @@ impl Listing {
             ("state", &self.state),
             ("program", &self.program),
             ("endpoint", &self.endpoint),
+            ("verdict", &self.verdict),
             ("reason", &self.reason),
             ("order", &self.order),
             ("message", &self.message),
@@ -82,5 +86,12 @@ fn state(name: &str) -> Result<State, Answer> {
     State::ALL.into_iter().find(|state| state.name() == name.trim()).ok_or_else(|| {
         let names = State::ALL.map(State::name).join(", ");
         Answer::error(StatusCode::BAD_REQUEST, format!("a delivery's state is one of {names}"))
+    })
+}
+
+fn verdict(name: &str) -> Result<Verdict, Answer> {
+    Verdict::ALL.into_iter().find(|verdict| verdict.name() == name).ok_or_else(|| {
+        let names = Verdict::ALL.map(Verdict::name).join(", ");
+        Answer::error(StatusCode::BAD_REQUEST, format!("a delivery's verdict is one of {names}"))
     })
 }

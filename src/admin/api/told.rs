@@ -3,12 +3,12 @@
 use crate::click::{Click, Place};
 use crate::links::{Entry, Found};
 use crate::metrics::Label;
-use crate::outbox::Delivery;
+use crate::outbox::{Delivery, Verdict, VerdictCount};
 use serde_json::{Value, json};
 
 /// A delivery in a list.
 pub(super) fn summary(delivery: &Delivery) -> Value {
-    let request = &delivery.request;
+    let (request, verdict) = (&delivery.request, delivery.verdict.as_ref());
     json!({
         "id": delivery.id.0,
         "state": delivery.state.name(),
@@ -26,6 +26,9 @@ pub(super) fn summary(delivery: &Delivery) -> Value {
         "reason": delivery.reason,
         "last_error": delivery.last_error,
         "receipt": delivery.receipt,
+        "verdict": verdict.map(|row| row.verdict.name()),
+        "verdict_why": verdict.and_then(|row| row.reason.as_deref()),
+        "action_id": verdict.and_then(|row| row.action_id.as_deref()),
         "call_kept": request.call.is_some(),
     })
 }
@@ -38,8 +41,20 @@ pub(super) fn whole(delivery: &Delivery) -> Value {
         members.insert("params".into(), Value::from_iter(params));
         members.insert("arrival".into(), delivery.request.arrival.iso8601().into());
         members.insert("unrepeatable".into(), delivery.request.unrepeatable.into());
+        let next = delivery.verdict.as_ref().and_then(|row| row.ask_at);
+        members.insert("verdict_asks".into(), delivery.verdict.as_ref().map(|row| row.asked).into());
+        members.insert("verdict_next".into(), next.map(|next| next.iso8601()).into());
     }
     value
+}
+
+pub(super) fn verdict_count(count: &VerdictCount) -> Value {
+    json!({
+        "program": count.program,
+        "verdict": count.verdict.map(Verdict::name),
+        "reason": count.reason,
+        "count": count.count,
+    })
 }
 
 pub(super) fn entry(entry: &Entry) -> Value {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 const PAGE: u32 = 500;
 
 /// The columns, and the members of the JSON that they show.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 23] = [
     "id",
     "state",
     "program",
@@ -27,6 +27,9 @@ const COLUMNS: [&str; 20] = [
     "reason",
     "last_error",
     "receipt",
+    "verdict",
+    "verdict_why",
+    "action_id",
     "unrepeatable",
     "call_kept",
     "params",
@@ -117,6 +120,6 @@ mod tests {
     fn a_delivery_is_a_record() {
         let delivery =
             json!({ "id": -7, "state": "dead", "reason": null, "order_id": "=o", "params": { "Text1": "a\"b" } });
-        assert_eq!(row(&delivery), "-7,dead,,,,'=o,,,,,,,,,,,,,,\"{\"\"Text1\"\":\"\"a\\\"\"b\"\"}\"\r\n");
+        assert_eq!(row(&delivery), "-7,dead,,,,'=o,,,,,,,,,,,,,,,,,\"{\"\"Text1\"\":\"\"a\\\"\"b\"\"}\"\r\n");
     }
 }

@@ -58,6 +58,11 @@ impl Fault {
     pub(super) const NOT_A_FORM: Self =
         Self { field: "", message: "request body must be application/x-www-form-urlencoded" };
 
+    /// A field that is not as it should be.
+    pub(super) const fn new(field: &'static str, message: &'static str) -> Self {
+        Self { field, message }
+    }
+
     /// In one of the two spellings.
     pub(super) fn to_json(self, capitals: bool) -> Value {
         if capitals {
@@ -95,6 +100,11 @@ impl Form {
     /// All fields as an object of strings.
     pub(super) fn to_json(&self) -> Value {
         Value::Object(self.0.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect::<Map<_, _>>())
+    }
+
+    /// The form as a body.
+    pub(super) fn to_query(&self) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 
     fn has_one_of(&self, names: &[&str]) -> bool {

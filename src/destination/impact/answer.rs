@@ -45,7 +45,7 @@ pub fn outcome(answer: &Answer, endpoint: Endpoint, now: Time) -> Outcome {
 
 fn receipt(json: Option<&Value>, endpoint: Endpoint) -> Option<String> {
     let name = match endpoint {
-        Endpoint::Conversions => "queueduri",
+        Endpoint::Conversions | Endpoint::Actions => "queueduri",
         Endpoint::PageLoad => "clickid",
     };
     text(json?, name).map(bounded)
@@ -79,12 +79,12 @@ fn one_error(error: &Value) -> Option<String> {
 }
 
 /// A member by its name in lower case, whatever its case in the answer.
-fn member<'v>(json: &'v Value, name: &str) -> Option<&'v Value> {
+pub(super) fn member<'v>(json: &'v Value, name: &str) -> Option<&'v Value> {
     let (_, value) = json.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
     Some(value)
 }
 
-fn text<'v>(json: &'v Value, name: &str) -> Option<&'v str> {
+pub(super) fn text<'v>(json: &'v Value, name: &str) -> Option<&'v str> {
     member(json, name)?.as_str().filter(|text| !text.is_empty())
 }
 

@@ -1,11 +1,13 @@
-//! The two endpoints of impact.com: Conversions (Basic authentication) and PageLoad (none).
+//! The endpoints of impact.com: Conversions and Actions (Basic authentication), and PageLoad (none).
 
 use super::super::{Attempt, Endpoint, Outcome, Trouble};
 use super::answer::{self, Answer};
 use super::config::{Config, Program};
+use super::refund;
 use crate::clock::Clock;
+use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::redirect;
+use reqwest::{RequestBuilder, redirect};
 use std::error::Error;
 use std::time::Duration;
 
@@ -30,8 +32,8 @@ pub struct CannotStart(#[source] reqwest::Error);
 /// Delivers mapped requests. Cheap to clone; connections are pooled.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    clock: Clock,
+    pub(super) http: reqwest::Client,
+    pub(super) clock: Clock,
 }
 
 impl Client {
@@ -62,20 +64,17 @@ impl Client {
         endpoint: Endpoint,
         params: &[(String, String)],
     ) -> Attempt {
-        let mut request =
-            self.http.post(url(shared, program, endpoint)).header("Accept", "application/json").form(params);
-        if endpoint == Endpoint::Conversions {
-            let Some(key) = &program.api_key else {
+        let (method, url) = target(shared, program, endpoint, params);
+        let mut request = self.http.request(method, url).header("Accept", "application/json").form(params);
+        if endpoint != Endpoint::PageLoad {
+            let Some(authenticated) = authenticated(request, shared, program) else {
                 return not_now(Trouble::NotSent, "the program has no api_key").into();
             };
-            request = request.basic_auth(&program.account_sid, Some(key.reveal()));
-            if !shared.version.is_empty() {
-                request = request.header("IR-Version", &shared.version);
-            }
+            request = authenticated;
         }
         match request.send().await {
             Ok(response) => {
-                let (answer, now) = (read(response).await, self.clock.now());
+                let (answer, now) = (read(response, ANSWER_BYTES_MAX).await, self.clock.now());
                 Attempt { outcome: answer::outcome(&answer, endpoint, now), quota: answer::quota(&answer, now) }
             }
             // A builder's error is a header that cannot be one; like a failed connection, it comes before the first byte.
@@ -87,25 +86,43 @@ impl Client {
     }
 }
 
-/// Where requests of an endpoint go.
-pub(in crate::destination) fn url(shared: &Config, program: &Program, endpoint: Endpoint) -> String {
+/// How and where a form goes.
+pub(in crate::destination) fn target(
+    shared: &Config,
+    program: &Program,
+    endpoint: Endpoint,
+    params: &[(String, String)],
+) -> (Method, String) {
     match endpoint {
-        Endpoint::Conversions => {
-            let account = utf8_percent_encode(&program.account_sid, NON_ALPHANUMERIC);
-            format!("{}/Advertisers/{account}/Conversions", shared.api.to_string().trim_end_matches('/'))
+        Endpoint::Conversions => (Method::POST, account_url(shared, program, "Conversions")),
+        Endpoint::PageLoad => (Method::POST, format!("{}/PageLoad", shared.tracking.to_string().trim_end_matches('/'))),
+        Endpoint::Actions => {
+            let method = if refund::is_reversal(params) { Method::DELETE } else { Method::PUT };
+            (method, account_url(shared, program, "Actions"))
         }
-        Endpoint::PageLoad => format!("{}/PageLoad", shared.tracking.to_string().trim_end_matches('/')),
     }
 }
 
+/// An address below the program's account.
+pub(super) fn account_url(shared: &Config, program: &Program, rest: &str) -> String {
+    let account = utf8_percent_encode(&program.account_sid, NON_ALPHANUMERIC);
+    format!("{}/Advertisers/{account}/{rest}", shared.api.to_string().trim_end_matches('/'))
+}
+
+/// The request with the program's credentials; `None` where it has none.
+pub(super) fn authenticated(request: RequestBuilder, shared: &Config, program: &Program) -> Option<RequestBuilder> {
+    let request = request.basic_auth(&program.account_sid, Some(program.api_key.as_ref()?.reveal()));
+    Some(if shared.version.is_empty() { request } else { request.header("IR-Version", &shared.version) })
+}
+
 /// Reads an answer, bounded. Its status has decided by then: a body that breaks off only costs us words.
-async fn read(mut response: reqwest::Response) -> Answer {
+pub(super) async fn read(mut response: reqwest::Response, bytes_max: usize) -> Answer {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
-        let room = ANSWER_BYTES_MAX - body.len();
+        let room = bytes_max - body.len();
         body.extend(chunk.iter().take(room));
-        if body.len() == ANSWER_BYTES_MAX {
+        if body.len() == bytes_max {
             break;
         }
     }
@@ -298,6 +315,7 @@ mod tests {
             email_normalization: EmailNormalization::default(),
             send_click_id_on_page_load: true,
             also_send_current_names: false,
+            keep_click_id_of_page_load: false,
             programs: Vec::new(),
         }
     }
@@ -319,6 +337,9 @@ mod tests {
             action_event_names: Vec::new(),
             install_event_names: Vec::new(),
             page_load_event_names: Vec::new(),
+            refund_event_names: Vec::new(),
+            cancel_event_names: Vec::new(),
+            update_event_names: Vec::new(),
             custom_parameter_mapping: Vec::new(),
             custom_mapping_for_products: Vec::new(),
             sources: None,

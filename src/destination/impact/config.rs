@@ -21,6 +21,8 @@ pub struct Config {
     pub send_click_id_on_page_load: bool,
     /// Whether `PropertyId` and `TrackingConsent` go beside the guide's names. Default: no.
     pub also_send_current_names: bool,
+    /// Whether the click ID that a page load is answered with becomes its visitor's, if the visitor has none. Default: no.
+    pub keep_click_id_of_page_load: bool,
     /// The programs, in the order of the file.
     pub programs: Vec<Program>,
 }
@@ -85,6 +87,12 @@ pub struct Program {
     pub install_event_names: Vec<String>,
     /// Page Load Event Names. Default: `["Application Opened"]`.
     pub page_load_event_names: Vec<String>,
+    /// Track events that take orders back, in whole or by product. Default: none.
+    pub refund_event_names: Vec<String>,
+    /// Track events that cancel orders. Default: none.
+    pub cancel_event_names: Vec<String>,
+    /// Track events that change what orders amount to. Default: none.
+    pub update_event_names: Vec<String>,
     /// Custom Parameter Mapping: impact.com's name and the path of the call that replaces the default.
     pub custom_parameter_mapping: Vec<(String, String)>,
     /// Custom Mapping for Products: impact.com's name without index and the path inside the item.
@@ -131,6 +139,7 @@ impl Config {
             email_normalization: section.choice("email_normalization", &normalizations).unwrap_or_default(),
             send_click_id_on_page_load: section.bool("send_click_id_on_page_load").unwrap_or(true),
             also_send_current_names: section.bool("also_send_current_names").unwrap_or(false),
+            keep_click_id_of_page_load: section.bool("keep_click_id_of_page_load").unwrap_or(false),
             programs,
         }
     }
@@ -157,6 +166,9 @@ impl Program {
             action_event_names: events(section, "action_event_names", ACTION_EVENTS),
             install_event_names: events(section, "install_event_names", INSTALL_EVENTS),
             page_load_event_names: events(section, "page_load_event_names", PAGE_LOAD_EVENTS),
+            refund_event_names: section.list("refund_event_names", &form::NAME).unwrap_or_default(),
+            cancel_event_names: section.list("cancel_event_names", &form::NAME).unwrap_or_default(),
+            update_event_names: section.list("update_event_names", &form::NAME).unwrap_or_default(),
             custom_parameter_mapping: section.strings("custom_parameter_mapping").unwrap_or_default(),
             custom_mapping_for_products: section.strings("custom_mapping_for_products").unwrap_or_default(),
             sources: section.list("sources", &form::NAME),

@@ -5,7 +5,7 @@
 use super::super::{Endpoint, Gap, Order, Param, Request, Skip, Subject};
 use super::config::{Config, Mode, Program};
 use super::table::{self, Row, Rule};
-use super::{date, email, items, path, value};
+use super::{date, email, items, path, refund, value};
 use crate::segment::CallKind;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -67,7 +67,7 @@ impl Program {
         Ok(told(&Mapper { program: self, shared, subject, plan, platform }))
     }
 
-    /// What becomes of a call. An event in several lists: Install, then Action, then PageLoad.
+    /// What becomes of a call. An event in several lists: Install, then Action, then what happens to orders, then PageLoad.
     fn plan<'a>(&self, subject: &Subject<'a>) -> Result<Plan<'a>, Skip> {
         let page_load_if = |enabled, otherwise| if enabled { Ok(Plan::PageLoad) } else { Err(otherwise) };
         match subject.kind {
@@ -87,6 +87,12 @@ impl Program {
             Ok(Plan::Install)
         } else if is_in(&self.action_event_names) {
             Ok(Plan::Action { event })
+        } else if is_in(&self.refund_event_names) {
+            Ok(Plan::Change(refund::Kind::Refunded))
+        } else if is_in(&self.cancel_event_names) {
+            Ok(Plan::Change(refund::Kind::Cancelled))
+        } else if is_in(&self.update_event_names) {
+            Ok(Plan::Change(refund::Kind::Updated))
         } else if is_in(&self.page_load_event_names) {
             Ok(Plan::PageLoad)
         } else {
@@ -100,6 +106,7 @@ impl Program {
 pub(super) enum Plan<'a> {
     Install,
     Action { event: &'a str },
+    Change(refund::Kind),
     PageLoad,
 }
 
@@ -107,6 +114,7 @@ impl Plan<'_> {
     pub(super) fn endpoint(self) -> Endpoint {
         match self {
             Self::Install | Self::Action { .. } => Endpoint::Conversions,
+            Self::Change(_) => Endpoint::Actions,
             Self::PageLoad => Endpoint::PageLoad,
         }
     }
@@ -152,6 +160,9 @@ pub(super) struct Mapper<'a> {
 
 impl Mapper<'_> {
     fn request(&self) -> Request {
+        if let Plan::Change(kind) = self.plan {
+            return refund::request(self.program, self.subject.call, kind);
+        }
         let mut params = self.rows();
         self.add_custom(&mut params);
         items::drop_prices(&mut params);
@@ -161,7 +172,9 @@ impl Mapper<'_> {
         let order_id = value_of(&params, "OrderId");
         let unrepeatable = order_id == Some(ORDER_ID_MACRO);
         let order = match order_id {
-            Some(id) if !unrepeatable => self.event_type(&params).map(|event_type| Order { id: id.into(), event_type }),
+            Some(id) if !unrepeatable => {
+                self.event_type(&params).map(|event_type| Order { id: id.into(), event_type: Some(event_type) })
+            }
             _ => None,
         };
         Request { endpoint: self.plan.endpoint(), params, order, unrepeatable }
@@ -334,7 +347,7 @@ impl Mapper<'_> {
         let code = match self.plan {
             Plan::Install => "EventCode",
             Plan::Action { .. } => "EventTypeCode",
-            Plan::PageLoad => return None,
+            Plan::Change(_) | Plan::PageLoad => return None,
         };
         value_of(params, "EventTypeId").or_else(|| value_of(params, code)).map(str::to_owned)
     }

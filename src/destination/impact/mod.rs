@@ -1,8 +1,8 @@
-//! impact.com: the mapping of its Segment guide, and its two endpoints.
+//! impact.com: the mapping of its Segment guide, and its endpoints.
 //!
 //! `mapping` reads `table` top to bottom: the table is the guide, the rest is how each kind of row is read. [`guide`] has both
 //! side by side, with the cases that show them.
-//! Everything but [`client`] is pure.
+//! Everything but [`client`] and its `inquiry` is pure.
 
 pub mod account;
 pub mod answer;
@@ -13,12 +13,15 @@ pub(super) mod email;
 mod gaps;
 #[doc = include_str!("mapping.md")]
 pub mod guide {}
+mod inquiry;
 mod items;
 mod mapping;
 mod names;
 mod path;
+pub mod refund;
 mod table;
 mod value;
+pub mod verdict;
 
 pub use client::Client;
 pub use config::{Config, Program};

@@ -292,7 +292,7 @@ impl Both {
             }
             Action::Done(n) => {
                 let expected = model.end(id(*n), &State::ALL, State::Delivered, now);
-                assert_eq!(outbox.done(DeliveryId(id(*n)), None).await.unwrap(), expected);
+                assert_eq!(outbox.done(DeliveryId(id(*n)), None, None).await.unwrap(), expected);
             }
             Action::Again(n, after) => {
                 let at = now.plus(Duration::from_secs(*after));
@@ -349,7 +349,7 @@ impl Both {
                 break;
             }
             for delivery in leased {
-                assert_eq!(self.outbox.done(delivery.id, None).await.unwrap(), Touched::Done);
+                assert_eq!(self.outbox.done(delivery.id, None, None).await.unwrap(), Touched::Done);
             }
         }
         let depth = self.outbox.depth().await.unwrap();

@@ -158,8 +158,8 @@ impl Recorder {
     fn delivery(&self, one: &Judged<'_>, program: &str, request: &Request, write_key: Option<&str>) -> NewDelivery {
         let now = self.shared.clock.now();
         let message_id = one.view.message_id().map(String::from);
-        let message = message_id.as_deref().map(|id| OnceKey::message(write_key.unwrap_or_default(), program, id, now));
-        let order = request.order.as_ref().map(|order| OnceKey::order(program, &order.event_type, &order.id, now));
+        let key = write_key.unwrap_or_default();
+        let once = OnceKey::all(key, program, message_id.as_deref(), request.order.as_ref(), now);
         NewDelivery {
             program: program.to_owned(),
             endpoint: request.endpoint,
@@ -170,7 +170,7 @@ impl Recorder {
             basis: one.basis().map_or("none", Label::label).to_owned(),
             click_id: one.attribution.as_ref().and_then(Attribution::earned).map(|click| click.id.as_str().to_owned()),
             unrepeatable: request.unrepeatable,
-            once: message.into_iter().chain(order).collect(),
+            once,
             anonymous: one.anonymous,
             user: one.user,
             arrival: now,

@@ -1,7 +1,7 @@
 //! A delivery is put on record, unless another holds its keys or there is no room.
 
-use super::line;
 use super::sum::sum;
+use super::{line, verdict};
 use crate::clock::Time;
 use crate::store::{DeliveryId, DraftRow, Effect, OnceRow};
 use rusqlite::{Connection, params};
@@ -44,7 +44,8 @@ pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now
         return Ok(Effect::Shed);
     }
     let due = line::join(c, draft, now)?;
-    let id = insert(c, draft, due, now)?;
+    let in_front = verdict::in_front(c, draft, now)?;
+    let id = insert(c, draft, due, in_front, now)?;
     take(c, id, &draft.once)?;
     Ok(Effect::Appended(id))
 }
@@ -71,10 +72,17 @@ pub(super) fn is_taken(c: &Connection, keys: &[OnceRow], own: Option<DeliveryId>
     Ok(false)
 }
 
-fn insert(c: &Connection, d: &DraftRow, due: Time, now: Time) -> rusqlite::Result<DeliveryId> {
+fn insert(
+    c: &Connection,
+    d: &DraftRow,
+    due: Time,
+    in_front: Option<(i64, Time)>,
+    now: Time,
+) -> rusqlite::Result<DeliveryId> {
+    let (held_by, held_until) = in_front.unzip();
     let sql = "INSERT INTO delivery (state, program, endpoint, urgency, ordered, behind, params, event, message_id,
-        order_id, basis, click_id, unrepeatable, anonymous, user, arrival, due, created, call, sum)
-        VALUES ('waiting', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+        order_id, basis, click_id, unrepeatable, anonymous, user, arrival, due, created, call, sum, held_by)
+        VALUES ('waiting', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
     let id = c.prepare_cached(sql)?.insert(params![
         d.program,
         d.endpoint,
@@ -91,10 +99,11 @@ fn insert(c: &Connection, d: &DraftRow, due: Time, now: Time) -> rusqlite::Resul
         d.anonymous,
         d.user,
         d.arrival.millis(),
-        due.millis(),
+        held_until.unwrap_or(due).millis(),
         now.millis(),
         d.call,
         sum(d),
+        held_by,
     ])?;
     Ok(DeliveryId(id))
 }

@@ -1,8 +1,8 @@
 //! What becomes of a delivery: made, tried again, given up, and what a person may do to it.
 
-use super::{DROPPED, line, read_state};
+use super::{DROPPED, line, read_state, verdict};
 use crate::clock::Time;
-use crate::store::{DeliveryId, Effect, State, Touched};
+use crate::store::{DeliveryId, Effect, State, Touched, Verdict, VerdictRow};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Whatever its state: it was taken, and that is what counts.
@@ -10,11 +10,22 @@ pub(in crate::store) fn done(
     c: &Connection,
     id: DeliveryId,
     receipt: Option<&str>,
+    judged: Option<&VerdictRow>,
     now: Time,
 ) -> rusqlite::Result<Effect> {
     let sql = "UPDATE delivery SET state = 'delivered', ended = ?2, receipt = ?3, reason = NULL WHERE id = ?1";
     let changed = c.prepare_cached(sql)?.execute(params![id.0, now.millis(), receipt])?;
-    ended(c, id, changed, now)
+    if let Some(judged) = judged {
+        verdict::write(c, id, judged)?;
+    }
+    if changed > 0 {
+        line::leave(c, id, now)?;
+    }
+    // Whoever waits for the verdict waits on.
+    if judged.is_none_or(|judged| judged.verdict != Verdict::Pending) {
+        verdict::release(c, id, now)?;
+    }
+    touched(c, id, changed)
 }
 
 pub(in crate::store) fn again(c: &Connection, id: DeliveryId, at: Time, why: &str) -> rusqlite::Result<Effect> {
@@ -35,10 +46,11 @@ pub(in crate::store) fn dead(
     ended(c, id, changed, now)
 }
 
-/// Its line goes on.
+/// Its line goes on, and so does what waits for it.
 fn ended(c: &Connection, id: DeliveryId, changed: usize, now: Time) -> rusqlite::Result<Effect> {
     if changed > 0 {
         line::leave(c, id, now)?;
+        verdict::release(c, id, now)?;
     }
     touched(c, id, changed)
 }
@@ -53,7 +65,7 @@ pub(in crate::store) fn retry(c: &Connection, id: DeliveryId, now: Time) -> rusq
     {
         return Ok(Effect::Touched(Touched::Superseded));
     }
-    let sql = "UPDATE delivery SET due = ?2, behind = 0, attempts = iif(state = 'dead', 0, attempts), created = iif(state = 'dead', ?2, created),
+    let sql = "UPDATE delivery SET due = ?2, behind = 0, held_by = NULL, attempts = iif(state = 'dead', 0, attempts), created = iif(state = 'dead', ?2, created),
         state = 'waiting', ended = NULL, reason = NULL WHERE id = ?1 AND state IN ('waiting', 'dead')";
     let changed = c.prepare_cached(sql)?.execute(params![id.0, now.millis()])?;
     touched(c, id, changed)
@@ -81,7 +93,10 @@ pub(in crate::store) fn erase(c: &Connection, id: DeliveryId, now: Time) -> rusq
             give_up(c, id, now)?;
             forget(c, id)?;
         }
-        Some(State::Delivered) => forget(c, id)?,
+        Some(State::Delivered) => {
+            verdict::release(c, id, now)?;
+            forget(c, id)?;
+        }
     }
     Ok(Effect::Touched(Touched::Done))
 }

@@ -1,6 +1,6 @@
 //! Taking what is due.
 
-use super::{AMBIGUOUS, COLUMNS, DAMAGED, URGENCIES, end, is_damage, read_row};
+use super::{AMBIGUOUS, COLUMNS, DAMAGED, URGENCIES, end, is_damage, read_row, verdict};
 use crate::clock::Time;
 use crate::store::{Cap, DeliveryId, Effect, Lane};
 use rusqlite::{Connection, params};
@@ -26,7 +26,7 @@ pub(in crate::store) fn lease(
     due.sort_unstable();
     due.truncate(limit as usize);
     let sql = format!(
-        "UPDATE delivery SET state = 'leased', due = ?2, behind = 0, attempts = attempts + 1 WHERE id = ?1 RETURNING {COLUMNS}"
+        "UPDATE delivery SET state = 'leased', due = ?2, behind = 0, held_by = NULL, attempts = attempts + 1 WHERE id = ?1 RETURNING {COLUMNS}"
     );
     let mut take = c.prepare_cached(&sql)?;
     let mut rows = Vec::new();
@@ -92,7 +92,7 @@ fn due_in(c: &Connection, lane: &Lane, most: u32, now: Time) -> rusqlite::Result
 pub(in crate::store) fn free_leases(c: &Connection, now: Time) -> rusqlite::Result<()> {
     end_ambiguous(c, None, now)?;
     c.execute("UPDATE delivery SET state = 'waiting', due = ?1 WHERE state = 'leased'", [now.millis()])?;
-    Ok(())
+    verdict::release_orphans(c, now)
 }
 
 /// Leases that ended (all of them without `due`) of what must not be sent twice.

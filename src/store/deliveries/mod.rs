@@ -9,15 +9,17 @@ mod line;
 mod remap;
 mod sum;
 mod sweep;
+mod verdict;
 
 pub(super) use append::{Room, append, size};
 pub(super) use end::{again, dead, done, erase, give_up, retry};
 pub(super) use lease::{free_leases, lease, next_due};
 pub(super) use remap::remap;
 pub(super) use sweep::{Kept, sweep};
+pub(super) use verdict::judge;
 
 use super::people::damaged;
-use super::{DeliveryId, DeliveryRow, DraftRow, State};
+use super::{DeliveryId, DeliveryRow, DraftRow, State, Verdict, VerdictRow};
 use crate::clock::Time;
 use rusqlite::Row;
 
@@ -33,7 +35,8 @@ const DROPPED: &str = "dropped";
 /// The columns of [`read_row`], in its order.
 pub(super) const COLUMNS: &str =
     "id, state, program, endpoint, urgency, params, event, message_id, order_id, basis, click_id,
-    unrepeatable, anonymous, user, arrival, attempts, due, created, ended, reason, last_error, receipt, ordered, call, sum";
+    unrepeatable, anonymous, user, arrival, attempts, due, created, ended, reason, last_error, receipt, ordered, call, sum,
+    verdict, verdict_reason, action_id, ask_at, asked";
 
 /// Reads a row of [`COLUMNS`].
 ///
@@ -57,6 +60,7 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
         user: row.get(13)?,
         arrival: time(14)?,
         ordered: row.get(22)?,
+        follows: false,
         call: row.get(23)?,
     };
     if row.get::<_, Option<i64>>(24)?.is_some_and(|written| written != sum::sum(&draft)) {
@@ -73,6 +77,7 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
         reason: row.get(19)?,
         last_error: row.get(20)?,
         receipt: row.get(21)?,
+        verdict: read_verdicts(row)?,
     })
 }
 
@@ -99,6 +104,7 @@ pub(super) fn read_rest(row: &Row<'_>, error: &rusqlite::Error) -> DeliveryRow {
             user: row.get(13).unwrap_or_default(),
             arrival: time(14),
             ordered: false,
+            follows: false,
             call: None,
         },
         state: read_state(row, 1).unwrap_or(State::Dead),
@@ -109,12 +115,26 @@ pub(super) fn read_rest(row: &Row<'_>, error: &rusqlite::Error) -> DeliveryRow {
         reason: Some(DAMAGED.to_owned()),
         last_error: Some(error.to_string()),
         receipt: maybe(21),
+        verdict: read_verdicts(row).unwrap_or_default(),
     }
 }
 
 pub(super) fn read_state(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
     let name: String = row.get(column)?;
     State::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| damaged(column, name))
+}
+
+fn read_verdicts(row: &Row<'_>) -> rusqlite::Result<Option<VerdictRow>> {
+    let Some(verdict) = read_verdict(row, 25)? else { return Ok(None) };
+    let (reason, action_id) = (row.get(26)?, row.get(27)?);
+    let ask_at = row.get::<_, Option<i64>>(28)?.map(Time::from_millis);
+    Ok(Some(VerdictRow { verdict, reason, action_id, ask_at, asked: row.get(29)? }))
+}
+
+pub(super) fn read_verdict(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Verdict>> {
+    let Some(name) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
+    let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.name() == name);
+    verdict.map(Some).ok_or_else(|| damaged(column, name))
 }
 
 /// Whether a row was read but does not say what was written; the others can still be read.

@@ -1,9 +1,13 @@
 //! What has had its time goes.
 
 use super::end::remove;
+use super::verdict::release_orphans;
 use crate::clock::Time;
 use rusqlite::{Connection, params};
 use std::time::Duration;
+
+/// How long a delivery stays at most because its verdict is pending: a week in which nobody could ask.
+const PENDING_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// How long what has ended stays on record.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +24,15 @@ pub(in crate::store) fn sweep(c: &Connection, kept: Kept, now: Time, limit: u32)
     let mut more = c.prepare_cached(sql)?.execute(params![now.millis(), limit])? == limit as usize;
     // The keys of a delivery that was made outlive it; those of a dead letter are free, and go with it.
     let made = now.minus(kept.delivered).millis();
-    let sql = "DELETE FROM delivery WHERE id IN
-        (SELECT id FROM delivery WHERE ended IS NOT NULL AND state = 'delivered' AND ended <= ?1 LIMIT ?2)";
-    more |= c.prepare_cached(sql)?.execute(params![made, limit])? == limit as usize;
+    let judged = now.minus(kept.delivered.max(PENDING_MAX)).millis();
+    let sql =
+        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE ended IS NOT NULL AND state = 'delivered'
+        AND ended <= ?1 AND (verdict IS NOT 'pending' OR ended <= ?3) LIMIT ?2)";
+    let removed = c.prepare_cached(sql)?.execute(params![made, limit, judged])?;
+    if removed > 0 {
+        release_orphans(c, now)?;
+    }
+    more |= removed == limit as usize;
     let dead = now.minus(kept.dead).millis();
     let sql = "SELECT id FROM delivery WHERE ended IS NOT NULL AND state = 'dead' AND ended <= ?1 LIMIT ?2";
     let ids: Vec<i64> =

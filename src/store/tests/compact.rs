@@ -14,7 +14,10 @@ async fn deliver(store: &Store) {
     let lease = Change::Lease { limit: 5000, deadline: Time::from_seconds(i64::MAX / 2000), caps: vec![] };
     let effects = store.commit(vec![lease]).await.unwrap();
     let Effect::Leased(rows) = &effects[0] else { panic!("{effects:?}") };
-    store.commit(rows.iter().map(|row| Change::Done { id: row.id, receipt: None }).collect()).await.unwrap();
+    store
+        .commit(rows.iter().map(|row| Change::Done { id: row.id, receipt: None, verdict: None }).collect())
+        .await
+        .unwrap();
 }
 
 fn large(order: &str) -> Change {

@@ -46,6 +46,7 @@ fn check(status: u16, outcome: &Outcome) {
             assert!((400..500).contains(&status) && status != 429);
             detail
         }
+        Outcome::Unfit(unfit) => panic!("an answer is never {unfit:?}"),
         Outcome::Retry { detail, .. } => {
             assert!(status == 429 || !(200..500).contains(&status) || (300..400).contains(&status));
             detail

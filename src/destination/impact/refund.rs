@@ -1,0 +1,205 @@
+//! From a refund, a cancellation or a change of an order to a request of impact.com's Actions API.
+//!
+//! The guide has no table for these; the rows are Segment's events and the documented fields of Actions:
+//!
+//! | event | request | |
+//! |---|---|---|
+//! | refunded, without products | DELETE | the whole action is reversed: `ITEM_RETURNED` |
+//! | refunded, with products | PUT | each product's `Sku`, by `ItemSubTotalDelta` = −price × quantity: `ITEM_RETURNED` |
+//! | cancelled | DELETE | `REJECTED` |
+//! | updated | PUT | `Amount` = the order's new revenue: `ORDER_UPDATE` |
+
+use super::super::{Conversion, Endpoint, Order, Param, Request, Unfit};
+use super::config::Program;
+use super::verdict::value_of;
+use super::{path, value};
+use serde_json::Value;
+
+/// What happened to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Refunded,
+    Cancelled,
+    Updated,
+}
+
+/// Where an order's id is: as for conversions, but a refund's own messageId is not its order's.
+const ORDER_ID: [&str; 3] = ["properties.orderId", "properties.order_id", "properties.transactionID"];
+/// What an order amounts to after a change, as an action counts it: without shipping and tax.
+const AMOUNT: [&str; 2] = ["properties.revenue", "properties.subtotal"];
+/// What makes a second reversal of one order the same; no event type is called so.
+const REVERSAL: &str = "DELETE Actions";
+
+/// Maps what happened to an order.
+pub(super) fn request(program: &Program, call: &Value, kind: Kind) -> Request {
+    let order_id = order_id(program, call);
+    let mut params: Vec<Param> = order_id.clone().into_iter().collect();
+    params.extend(program.event_type_id.clone().filter(|id| !id.is_empty()).map(|value| Param {
+        name: "ActionTrackerId".into(),
+        value,
+        source: "settings.eventTypeId".into(),
+    }));
+    let products = path::find(call, "properties.products").and_then(Value::as_array).filter(|list| !list.is_empty());
+    let (mut is_reversal, mut is_relative) = (false, false);
+    match (kind, products) {
+        (Kind::Refunded, Some(products)) => {
+            is_relative = true;
+            params.push(constant("Reason", "ITEM_RETURNED"));
+            params.extend(items(products).unwrap_or_default());
+        }
+        (Kind::Updated, _) => {
+            params.push(constant("Reason", "ORDER_UPDATE"));
+            params.extend(AMOUNT.into_iter().find_map(|place| at(call, place, "Amount")));
+            params.extend(at(call, "context.traits.status", "CustomerStatus"));
+        }
+        (Kind::Refunded, None) => {
+            is_reversal = true;
+            params.push(constant("DispositionCode", "ITEM_RETURNED"));
+        }
+        (Kind::Cancelled, _) => {
+            is_reversal = true;
+            params.push(constant("DispositionCode", "REJECTED"));
+        }
+    }
+    let order = order_id.map(|id| Order { id: id.value, event_type: is_reversal.then(|| REVERSAL.to_owned()) });
+    // What is taken off an amount would be taken off twice.
+    Request { endpoint: Endpoint::Actions, params, order, unrepeatable: is_relative }
+}
+
+/// The form of a mapped refund, and how it names its action: by the id that the verdict on its order gave, else by the
+/// event type and the order's id.
+///
+/// # Errors
+/// See [`Unfit`].
+pub fn addressed(params: &[(String, String)], about: Option<Conversion<'_>>) -> Result<Vec<(String, String)>, Unfit> {
+    let changes = ["Sku", "Amount", "CustomerStatus"];
+    if !is_reversal(params) && !changes.iter().any(|name| value_of(params, name).is_some()) {
+        return Err(Unfit::NothingToChange);
+    }
+    let mut form = match about.and_then(|about| about.action_id) {
+        Some(id) => vec![("ActionId".to_owned(), id.to_owned())],
+        None => {
+            let sent = about.and_then(|about| value_of(about.params, "EventTypeId"));
+            let event_type = sent.or_else(|| value_of(params, "ActionTrackerId")).ok_or(Unfit::NoActionId)?;
+            let order = value_of(params, "OrderId").ok_or(Unfit::NoActionId)?;
+            vec![("ActionTrackerId".to_owned(), event_type.to_owned()), ("OrderId".to_owned(), order.to_owned())]
+        }
+    };
+    form.extend(params.iter().filter(|(name, _)| name != "ActionTrackerId" && name != "OrderId").cloned());
+    Ok(form)
+}
+
+/// Whether a mapped refund takes its whole action back.
+pub(super) fn is_reversal(params: &[(String, String)]) -> bool {
+    value_of(params, "DispositionCode").is_some()
+}
+
+fn order_id(program: &Program, call: &Value) -> Option<Param> {
+    let custom = program.custom_parameter_mapping.iter().find(|(name, _)| name == "OrderId");
+    let custom = custom.and_then(|(_, place)| {
+        let value = value::text(path::find(call, place)?)?;
+        Some(Param { name: "OrderId".into(), value, source: format!("custom: {place}").into() })
+    });
+    let by_rule = |place: &'static str| {
+        let value = value::truthy_text(path::find(call, place)?)?;
+        Some(Param { name: "OrderId".into(), value, source: place.into() })
+    };
+    custom.or_else(|| ORDER_ID.into_iter().find_map(by_rule))
+}
+
+fn at(call: &Value, place: &'static str, name: &'static str) -> Option<Param> {
+    Some(Param { name: name.into(), value: value::text(path::find(call, place)?)?, source: place.into() })
+}
+
+fn constant(name: &'static str, value: &str) -> Param {
+    Param { name: name.into(), value: value.to_owned(), source: "constant".into() }
+}
+
+/// All of the products, or nothing: an order of which a part cannot be told must not be half refunded.
+fn items(products: &[Value]) -> Option<Vec<Param>> {
+    let mut params = Vec::new();
+    for (index, product) in products.iter().enumerate() {
+        // The first has no number.
+        let number = if index == 0 { String::new() } else { (index + 1).to_string() };
+        let mut add = |name: &str, value: String, inner: &str| {
+            let source = format!("properties.products[{index}].{inner}");
+            params.push(Param { name: format!("{name}{number}").into(), value, source: source.into() });
+        };
+        let of = |name: &str| product.get(name).and_then(value::text);
+        add("Sku", of("sku")?, "sku");
+        let quantity = of("quantity").unwrap_or_else(|| "1".to_owned());
+        add("ItemSubTotalDelta", minus_product(&of("price")?, &quantity)?, "price × quantity");
+        if let Some(category) = of("category") {
+            add("Category", category, "category");
+        }
+    }
+    Some(params)
+}
+
+/// `-(price × quantity)`, to the last digit; `None` where one is no plain decimal number, or below zero.
+fn minus_product(price: &str, quantity: &str) -> Option<String> {
+    let ((price, places), (quantity, more)) = (decimal(price)?, decimal(quantity)?);
+    let digits = price.checked_mul(quantity)?.to_string();
+    let places = places + more;
+    let padded = format!("{digits:0>width$}", width = places + 1);
+    let (whole, fraction) = padded.split_at_checked(padded.len().checked_sub(places)?)?;
+    Some(if places == 0 { format!("-{whole}") } else { format!("-{whole}.{fraction}") })
+}
+
+/// The digits of a number, and how many of them stand behind its dot.
+fn decimal(text: &str) -> Option<(u128, usize)> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = [whole, fraction].concat();
+    let plain = !whole.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    Some((digits.parse().ok().filter(|_| plain)?, fraction.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_product_takes_off() {
+        for (price, quantity, expected) in [
+            ("12.50", "2", Some("-25.00")),
+            ("0.10", "3", Some("-0.30")),
+            ("7", "1", Some("-7")),
+            ("0.333", "0.5", Some("-0.1665")),
+            ("99999999999999999999.99", "1", Some("-99999999999999999999.99")),
+            ("-1", "2", None),
+            ("1e3", "2", None),
+            (".5", "2", None),
+            ("", "2", None),
+            ("1,5", "2", None),
+            ("9", "340282366920938463463374607431768211455", None),
+        ] {
+            assert_eq!(minus_product(price, quantity).as_deref(), expected, "{price} × {quantity}");
+        }
+    }
+
+    fn form(fields: &[(&str, &str)]) -> Vec<(String, String)> {
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn how_a_refund_names_its_action() {
+        let whole = form(&[("OrderId", "o1"), ("ActionTrackerId", "7"), ("DispositionCode", "ITEM_RETURNED")]);
+        let bare = form(&[("OrderId", "o1"), ("DispositionCode", "ITEM_RETURNED")]);
+        let sent = form(&[("OrderId", "o1"), ("EventTypeId", "8")]);
+        let known = Conversion { action_id: Some("1000.1.2"), params: &sent };
+        let unnamed = Conversion { action_id: None, params: &sent };
+        let by_id = form(&[("ActionId", "1000.1.2"), ("DispositionCode", "ITEM_RETURNED")]);
+        let by_order = |event_type| {
+            Ok(form(&[("ActionTrackerId", event_type), ("OrderId", "o1"), ("DispositionCode", "ITEM_RETURNED")]))
+        };
+        assert_eq!(addressed(&whole, Some(known)), Ok(by_id.clone()));
+        assert_eq!(addressed(&bare, Some(known)), Ok(by_id));
+        // The order's own event type goes before the setting.
+        assert_eq!(addressed(&whole, Some(unnamed)), by_order("8"));
+        assert_eq!(addressed(&whole, None), by_order("7"));
+        assert_eq!(addressed(&bare, None), Err(Unfit::NoActionId));
+        assert_eq!(addressed(&form(&[("DispositionCode", "REJECTED")]), Some(unnamed)), Err(Unfit::NoActionId));
+        let empty = form(&[("OrderId", "o1"), ("Reason", "ORDER_UPDATE")]);
+        assert_eq!(addressed(&empty, Some(known)), Err(Unfit::NothingToChange));
+    }
+}
