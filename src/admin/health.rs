@@ -93,7 +93,9 @@ fn warnings(admin: &Admin) -> Vec<String> {
             ),
         }
     };
-    troubles.into_iter().map(sentence).collect()
+    let aside = admin.store.set_aside().into_iter();
+    let aside = aside.map(|file| format!("the store was damaged, and not all of it could be read: {file} is what it was; remove it when it is dealt with"));
+    troubles.into_iter().map(sentence).chain(aside).collect()
 }
 
 fn sum(depths: &[Depth], state: State) -> (u64, Option<Time>) {

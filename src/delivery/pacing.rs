@@ -5,15 +5,13 @@
 
 use super::allowance::Allowance;
 use super::breaker::{Breaker, Why};
-use super::retry::AFTER_MAX;
+use super::retry::{AFTER_MAX, asked_wait};
 use crate::clock::Time;
 use crate::destination::{Endpoint, Inquiry, Outcome, Quota, Said, Trouble};
 use crate::outbox::{Cap, Lane, lane};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long a 429 that names no time pauses its account: long enough to be noticed, short enough not to matter.
-const LIMITED_FOR: Duration = Duration::from_secs(15);
 /// This part of an account's requests is kept for conversions: a page load in it could cost one its hour.
 const CONVERSIONS_SHARE: u64 = 10;
 
@@ -167,7 +165,7 @@ impl Pacing {
     }
 
     fn pause(&mut self, program: &str, after: Option<Duration>, now: Time) {
-        let until = now.plus(after.unwrap_or(LIMITED_FOR).min(AFTER_MAX));
+        let until = now.plus(asked_wait(after));
         let paused = &mut self.budget(program).paused;
         // A pause never gets shorter: answers arrive out of order.
         *paused = (*paused).max(Some(until));
@@ -191,7 +189,11 @@ impl Budget {
         if self.paused.is_some_and(|until| until > now) {
             return Some(0);
         }
-        let (left, limit, _) = self.left.filter(|(_, _, until)| *until > now)?;
+        let (left, limit) = match self.left? {
+            (left, limit, until) if until > now => (left, limit),
+            // A new period has begun, of which nothing is known yet but how much there is in one.
+            (_, limit, _) => (limit?, limit),
+        };
         let kept = match endpoint {
             Endpoint::Conversions | Endpoint::Actions => 0,
             Endpoint::PageLoad => limit.unwrap_or(left) / CONVERSIONS_SHARE,
@@ -228,6 +230,7 @@ mod tests {
             (retry(Trouble::MaybeSent, None), 0),
             (retry(Trouble::RateLimited, None), 15),
             (retry(Trouble::RateLimited, Some(40)), 40),
+            (retry(Trouble::RateLimited, Some(0)), 1),
             (retry(Trouble::RateLimited, Some(999_999)), 3600),
             (retry(Trouble::ServerError, Some(40)), 40),
         ] {
@@ -259,7 +262,9 @@ mod tests {
         pacing.told("us", quota(28), NOW);
         assert_eq!(most(&pacing, "us", Endpoint::Conversions, 59), Some(5));
         assert_eq!(most(&pacing, "us", Endpoint::PageLoad, 59), Some(0));
-        assert_eq!(most(&pacing, "us", Endpoint::PageLoad, 60), None, "the period is over");
+        // Another period: as much as there is in one, and again a tenth for conversions.
+        assert_eq!(most(&pacing, "us", Endpoint::Conversions, 60), Some(100));
+        assert_eq!(most(&pacing, "us", Endpoint::PageLoad, 60), Some(90));
         assert_eq!(pacing.next_end(NOW), Some(NOW.plus(Duration::from_secs(60))));
     }
 

@@ -9,12 +9,12 @@ const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// The longest backoff: a destination that is back is found within minutes, and one that is not costs a request per
 /// delivery every few minutes.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// How long a 429 that names no time pauses its account: long enough to be noticed, short enough not to matter.
+const LIMITED_FOR: Duration = Duration::from_secs(15);
+/// A time to come back that is no time: a reset in whole seconds may be rounded down.
+const AFTER_MIN: Duration = Duration::from_secs(1);
 /// The longest wait that a destination can ask for; a mistaken header must not put deliveries to sleep for days.
 pub const AFTER_MAX: Duration = Duration::from_secs(3600);
-/// Somebody must correct the credentials, so there is no hurry …
-const UNAUTHORIZED_MIN: Duration = Duration::from_secs(60);
-/// … but when it is done, what waits should go out soon.
-const UNAUTHORIZED_MAX: Duration = Duration::from_secs(300);
 
 /// What comes next for a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +73,17 @@ pub fn next(outcome: &Outcome, made: Made, jitter: f64) -> Step {
         Outcome::Retry { why, .. } if made.unrepeatable && may_have_been_taken(*why) => {
             return Step::Dead(Reason::Ambiguous);
         }
+        // All of the account, or of the lane, waits: this one keeps its place among the others until that is over.
+        Outcome::Retry { why: Trouble::RateLimited, after, .. } => asked_wait(*after),
+        Outcome::Unauthorized { .. } => Duration::ZERO,
         Outcome::Retry { after, .. } => after.unwrap_or_default().min(AFTER_MAX) + backoff(made.number).mul_f64(jitter),
-        Outcome::Unauthorized { .. } => UNAUTHORIZED_MIN + (UNAUTHORIZED_MAX - UNAUTHORIZED_MIN).mul_f64(jitter),
     };
     if made.age >= made.age_max { Step::Dead(Reason::Expired) } else { Step::Again(wait) }
+}
+
+/// How long an account waits after a 429 that asks for this.
+pub(super) fn asked_wait(after: Option<Duration>) -> Duration {
+    after.unwrap_or(LIMITED_FOR).clamp(AFTER_MIN, AFTER_MAX)
 }
 
 /// After a 429 or without a connection it surely was not; a server that failed may have failed after it took it.
@@ -134,12 +141,15 @@ mod tests {
             (trouble(MaybeSent, None), u32::MAX, HOUR, many, 0.5, Again(seconds(150))),
             (trouble(ServerError, None), 0, HOUR, many, 0.5, Again(Duration::from_millis(500))),
             // What the destination asks for, up to an hour, and a little more.
-            (trouble(RateLimited, Some(30)), 1, HOUR, many, 0.0, Again(seconds(30))),
-            (trouble(RateLimited, Some(30)), 2, HOUR, many, 0.5, Again(seconds(31))),
+            (trouble(ServerError, Some(30)), 2, HOUR, many, 0.5, Again(seconds(31))),
             (trouble(ServerError, Some(86_400)), 1, HOUR, many, 0.0, Again(HOUR)),
+            // Where all wait, none loses its place.
+            (trouble(RateLimited, Some(30)), 2, HOUR, many, 0.5, Again(seconds(30))),
+            (trouble(RateLimited, Some(0)), 2, HOUR, many, 0.5, Again(seconds(1))),
+            (trouble(RateLimited, None), 2, HOUR, many, 0.5, Again(seconds(15))),
+            (unauthorized.clone(), 1, HOUR, many, 0.0, Again(seconds(0))),
             // Nobody's delivery dies of wrong credentials before its time.
-            (unauthorized.clone(), 1, HOUR, many, 0.0, Again(seconds(60))),
-            (unauthorized.clone(), 500, WEEK - seconds(1), once, 0.5, Again(seconds(180))),
+            (unauthorized.clone(), 500, WEEK - seconds(1), once, 0.5, Again(seconds(0))),
             (unauthorized, 500, WEEK, many, 0.5, Dead(Expired)),
             (trouble(NotSent, None), 500, WEEK, many, 0.5, Dead(Expired)),
             // What cannot be repeated.

@@ -168,6 +168,31 @@ async fn a_429_pauses_its_program_and_no_other() {
 }
 
 #[tokio::test]
+async fn after_a_429_conversions_go_before_page_loads() {
+    let bench = Bench::new();
+    let limited = trouble(Trouble::RateLimited, Some(Duration::from_secs(60)));
+    let answer = move |_, attempt| {
+        let outcome = if attempt <= 2 { limited.clone() } else { accepted() };
+        async move { outcome }
+    };
+    let page = |name: &str| NewDelivery { endpoint: Endpoint::PageLoad, ..delivery(name, "us", false) };
+    let (worker, mut seen) = bench.start(answer, GRACE);
+    // The conversion is refused again and again; the page load waits beside it.
+    bench.append(vec![delivery("order", "us", false)]).await;
+    assert_eq!(seen.recv().await.unwrap().0, "order");
+    bench.append(vec![page("page")]).await;
+    let mut order = Vec::new();
+    while order.len() < 2 {
+        let (name, _, step) = bench.next(&mut seen).await;
+        if step == Step::Done {
+            order.push(name);
+        }
+    }
+    assert_eq!(order, ["order", "page"]);
+    bench.stop(worker).await;
+}
+
+#[tokio::test]
 async fn only_so_many_are_under_way() {
     let bench = Bench::new();
     let all = 3 * UNDER_WAY_MAX;

@@ -2,7 +2,7 @@
 
 use super::retry::{self, Made, Step};
 use super::{Config, Pacing, verdict};
-use crate::clock::Clock;
+use crate::clock::{Clock, Time};
 use crate::destination::{Attempt, Endpoint, Outcome, Trouble, Unfit};
 use crate::metrics::Label;
 use crate::outbox::{Cap, Delivery, DeliveryId, Outbox, Touched};
@@ -170,7 +170,7 @@ where
         let step = retry::next(&outcome, made, fastrand::f64());
         (self.observe)(&Report { delivery: &delivery, outcome: &outcome, step: &step, took });
         // A result that is not on record means a second delivery, so the store is asked until it takes it.
-        while let Err(error) = self.record(&delivery, &outcome, &step).await {
+        while let Err(error) = self.record(&delivery, &outcome, &step, now).await {
             if matches!(error, CommitError::Closed | CommitError::Unavailable(_)) {
                 return;
             }
@@ -192,7 +192,8 @@ where
         }
     }
 
-    async fn record(&self, delivery: &Delivery, outcome: &Outcome, step: &Step) -> Result<(), CommitError> {
+    /// Waits count from the answer, at `now`: what an account's pause holds up is due when that ends.
+    async fn record(&self, delivery: &Delivery, outcome: &Outcome, step: &Step, now: Time) -> Result<(), CommitError> {
         let id = delivery.id;
         let touched = match step {
             Step::Done => {
@@ -201,7 +202,7 @@ where
                 let verdict = asks.then(|| verdict::first(receipt.as_deref(), &self.config, self.clock.now()));
                 self.outbox.done(id, receipt, verdict).await?
             }
-            Step::Again(after) => self.outbox.again(id, self.clock.now().plus(*after), words(outcome)).await?,
+            Step::Again(after) => self.outbox.again(id, now.plus(*after), words(outcome)).await?,
             Step::Dead(reason) => self.outbox.dead(id, reason.label(), words(outcome)).await?,
         };
         if touched != Touched::Done {

@@ -41,6 +41,7 @@ use crate::clock::Clock;
 use health::Watch;
 use reader::Readers;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -54,6 +55,8 @@ const WAITING_BATCHES_MAX: usize = 4096;
 
 /// How long the start of a program waits for its store: a sound one of a million deliveries is open by then.
 const START_WAIT: Duration = Duration::from_secs(2);
+/// How often a store that could not be opened is tried again: a disk has room again, another node has gone.
+const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// How often a log that is read is tried, and how long between: reads for people take seconds at the most.
 const SCRUBS_MAX: u32 = 50;
 const SCRUB_PAUSE: Duration = Duration::from_millis(200);
@@ -63,8 +66,9 @@ const SCRUB_PAUSE: Duration = Duration::from_millis(200);
 pub struct Store {
     watch: Arc<Watch>,
     open: Arc<OnceLock<Open>>,
-    /// The folder of a store that is still being opened.
-    opening: Option<PathBuf>,
+    /// The folder of a store that may be opened yet.
+    folder: Option<PathBuf>,
+    is_closed: Arc<AtomicBool>,
 }
 
 /// What an open store holds.
@@ -89,31 +93,39 @@ impl Store {
         Ok(store)
     }
 
-    /// The same for a program that has more to do: a store that cannot be opened is unavailable, and its health says why;
-    /// so is, until it is open, one that takes its time, because it is salvaged or brought up to date.
+    /// The same for a program that has more to do: a store that cannot be opened is unavailable, its health says why, and it
+    /// is tried again until it can; unavailable is also, until it is open, one that takes its time, because it is salvaged
+    /// or brought up to date.
     pub fn start(config: &Config, clock: Clock) -> Self {
         Self::start_within(config, clock, START_WAIT)
     }
 
     fn start_within(config: &Config, clock: Clock, wait: Duration) -> Self {
-        let mut store = Self::closed(clock.clone());
-        let (opening, folder) = ((store.clone(), config.clone()), config.path.clone());
-        let (ended, end) = sync_channel::<()>(1);
+        let store = Self { folder: Some(config.path.clone()), ..Self::closed(clock.clone()) };
+        let (opening, config) = (store.clone(), config.clone());
+        let (ended, end) = sync_channel(1);
         let open = move || {
-            let (store, config) = opening;
-            let _ended = ended;
-            match store.open_in(&config, clock) {
-                Ok(()) => store.watch.fine(),
-                Err(error) => store.watch.failing(&error.to_string()),
+            opening.try_open(&config, &clock);
+            // Nobody may wait any more.
+            _ = ended.try_send(());
+            while opening.open.get().is_none() && !opening.is_closed.load(Relaxed) {
+                std::thread::sleep(OPEN_EVERY);
+                opening.try_open(&config, &clock);
             }
         };
         if let Err(error) = std::thread::Builder::new().name("store-open".to_owned()).spawn(open) {
             store.watch.failing(&error.to_string());
         } else if end.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-            store.opening = Some(folder);
             store.watch.failing("it is still being opened");
         }
         store
+    }
+
+    fn try_open(&self, config: &Config, clock: &Clock) {
+        match self.open_in(config, clock.clone()) {
+            Ok(()) => self.watch.fine(),
+            Err(error) => self.watch.failing(&error.to_string()),
+        }
     }
 
     /// A store that could not be opened: every commit and read fails, and its health says why.
@@ -124,7 +136,7 @@ impl Store {
     }
 
     fn closed(clock: Clock) -> Self {
-        Self { watch: Arc::new(Watch::new(clock)), open: Arc::default(), opening: None }
+        Self { watch: Arc::new(Watch::new(clock)), open: Arc::default(), folder: None, is_closed: Arc::default() }
     }
 
     fn open_in(&self, config: &Config, clock: Clock) -> Result<(), OpenError> {
@@ -235,7 +247,7 @@ impl Store {
     /// # Errors
     /// When the file can neither be read nor made, or the store is not open.
     pub fn token(&self) -> std::io::Result<String> {
-        match self.open.get().map(|open| &open.folder).or(self.opening.as_ref()) {
+        match self.open.get().map(|open| &open.folder).or(self.folder.as_ref()) {
             Some(folder) => open::token(folder),
             None => Err(std::io::Error::other(self.watch.reason())),
         }
@@ -258,9 +270,12 @@ impl Store {
     /// Writes what is waiting, closes the database and releases the lock. Later commits fail with
     /// [`CommitError::Closed`].
     pub async fn close(&self) {
+        self.is_closed.store(true, Relaxed);
         let open = self.open.clone();
         let closing = tokio::task::spawn_blocking(move || {
             let Some(open) = open.get() else { return };
+            // Whoever closes last empties the log into the database, and a reader may not.
+            open.readers.close();
             let thread = open.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
             if open.inbox.send(Message::Stop).is_ok()
                 && let Some(thread) = thread
@@ -268,7 +283,6 @@ impl Store {
             {
                 tracing::error!("the store's writer ended in a panic");
             }
-            open.readers.close();
         });
         if closing.await.is_err() {
             tracing::error!("closing the store was cut short");

@@ -148,6 +148,7 @@ fn connect(database: &Path, clock: &Clock) -> Result<Connection, Fault> {
     // Without it SQLite prepares a statement anew for each value that its plan might depend on.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     damage::look(&connection, database, &log)?;
+    schema::compare(&connection)?;
     damage::forget(database)?;
     schema::migrate(&mut connection)?;
     compact::enable(&connection)?;

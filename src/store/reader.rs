@@ -40,7 +40,7 @@ impl Readers {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
         let turn = self.turns.clone().acquire_owned().await.map_err(|_| closed())?;
-        let (idle, watch) = (self.idle.clone(), self.watch.clone());
+        let (turns, idle, watch) = (self.turns.clone(), self.idle.clone(), self.watch.clone());
         let answer = tokio::task::spawn_blocking(move || {
             let Some(connection) = lock(&idle).pop() else { return Err(closed()) };
             let answer = read(&connection);
@@ -49,7 +49,9 @@ impl Readers {
             {
                 watch.damaged(&what);
             }
-            lock(&idle).push(connection);
+            if !turns.is_closed() {
+                lock(&idle).push(connection);
+            }
             // Only now: whoever asked may be gone, and the connection was still in use.
             drop(turn);
             answer.map_err(|error| ReadError(error.to_string()))

@@ -219,7 +219,10 @@ impl Table {
     /// The columns that both databases have.
     fn columns(&self, old: &Connection, new: &Connection) -> rusqlite::Result<Vec<String>> {
         let columns = |c: &Connection| -> rusqlite::Result<Vec<String>> {
-            c.prepare("SELECT name FROM pragma_table_info(?1)")?.query_map([&self.name], |row| row.get(0))?.collect()
+            // A name that is no text any more is no column of ours.
+            let name =
+                |row: &Row<'_>| Ok(String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default()).into());
+            c.prepare("SELECT name FROM pragma_table_info(?1)")?.query_map([&self.name], name)?.collect()
         };
         let there = columns(old)?;
         Ok(columns(new)?.into_iter().filter(|column| there.contains(column)).collect())
@@ -297,8 +300,9 @@ fn put(insert: &mut Statement<'_>, row: &Row<'_>, count: &mut Count) -> rusqlite
 /// Counts a gap, unless it is the new database that cannot go on.
 fn unread(error: &rusqlite::Error, table: &Table, at: u64, count: &mut Count) -> Result<(), Fault> {
     let is_unreadable = is_damage(error) || error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
-    // A statement on a table that the damaged schema does not have any more.
-    let is_missing = error.sqlite_error_code() == Some(ErrorCode::Unknown);
+    // A statement on a table or a column that the damaged schema does not have any more.
+    let is_missing =
+        matches!(error, rusqlite::Error::SqlInputError { .. }) || error.sqlite_error_code() == Some(ErrorCode::Unknown);
     if !is_unreadable && !is_missing {
         return Err(Fault::Damaged(format!("it cannot be salvaged: {error}")));
     }

@@ -153,10 +153,36 @@ pub(super) fn check(connection: &Connection) -> Result<(), Fault> {
     }
 }
 
+/// Looks whether every table, index and trigger says what was written: the names in them are as easily changed by a disk as
+/// what they hold.
+///
+/// # Errors
+/// [`Fault::Damaged`], with the first that does not.
+pub(super) fn compare(connection: &Connection) -> Result<(), Fault> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let mut sound = Connection::open_in_memory()?;
+    migrate_to(&mut sound, found)?;
+    let sql = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+    let wanted: Vec<(String, String)> =
+        sound.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut there = connection.prepare("SELECT count(*) FROM sqlite_schema WHERE name = ?1 AND sql = ?2")?;
+    for (name, written) in wanted {
+        let count: i64 = there.query_row([&name, &written], |row| row.get(0))?;
+        if count != 1 {
+            return Err(Fault::Damaged(format!("the schema does not say what was written of {name}")));
+        }
+    }
+    Ok(())
+}
+
 /// Brings the tables up to date, each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    migrate_to(connection, NEWEST)
+}
+
+fn migrate_to(connection: &mut Connection, newest: i64) -> Result<(), Fault> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for (format, step) in (1..).zip(STEPS).filter(|(format, _)| *format > found) {
+    for (format, step) in (1..).zip(STEPS).filter(|(format, _)| *format > found && *format <= newest) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;

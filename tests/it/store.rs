@@ -83,11 +83,9 @@ async fn a_file_where_the_folder_should_be() {
     let trouble = stage.trouble().await.unwrap();
     assert!(trouble.contains("the store folder") && trouble.contains(path.to_str().unwrap()), "{trouble}");
     assert!(stage.impact.conversions().is_empty());
-    // Mended, it needs a new start.
-    let mut stage = stage;
+    // Mended, it is opened without a new start.
     std::fs::remove_file(&path).unwrap();
-    stage.edge.kill_and_run_again().await;
-    assert_eq!(stage.trouble().await, None);
+    eventually("the store", async || stage.trouble().await.is_none().then_some(())).await;
     stage.goes_on_with_its_store("o2").await;
 }
 
@@ -96,7 +94,7 @@ async fn who_asks_for_it_has_sdks_come_back_until_the_store_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     std::fs::write(&path, "no folder").unwrap();
-    let mut stage = Stage::set_with(|edge| edge.store(&path).storing(r#"on_store_failure = "refuse""#)).await;
+    let stage = Stage::set_with(|edge| edge.store(&path).storing(r#"on_store_failure = "refuse""#)).await;
     let refused = stage.call("/cdp/v1/t", "", order("o1").to_string()).await;
     assert_eq!(refused.status(), 503);
     assert!(refused.field("retry-after").is_some(), "{refused:?}");
@@ -106,7 +104,7 @@ async fn who_asks_for_it_has_sdks_come_back_until_the_store_is() {
     assert_eq!(stage.post("/cdp/v1/i", "", page.to_string()).await, 200);
     assert_eq!(stage.edge.get("/", &[]).await.text(), "hello");
     std::fs::remove_file(&path).unwrap();
-    stage.edge.kill_and_run_again().await;
+    eventually("the store", async || stage.trouble().await.is_none().then_some(())).await;
     stage.goes_on_with_its_store("o1").await;
 }
 

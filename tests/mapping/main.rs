@@ -149,7 +149,7 @@ fn told(request: &Request, program: Program<'_>) -> Map<String, Value> {
     let order = request.order.as_ref().map(|order| json!({"id": order.id, "event_type": order.event_type}));
     let told = json!({
         "endpoint": format!("{:?}", request.endpoint),
-        "url": program.target(&request).1,
+        "url": program.target(request).1,
         "params": params,
         "from": from,
         "order": order,

@@ -145,6 +145,25 @@ async fn a_page_that_is_garbage_costs_its_own_rows_only() {
 }
 
 #[tokio::test]
+async fn a_schema_that_the_disk_has_changed_costs_what_it_names() {
+    for (written, changed) in [
+        (&b"receipt TEXT"[..], &b"rXceipt TEXT"[..]),
+        (b"receipt TEXT", b"rec\x9cipt TEXT"),
+        (b"click TEXT PRIMARY", b"cli\x9ck TEXT PRIMARY"),
+        (b"delivery_order ON", b"delivery_orXer ON"),
+    ] {
+        let folder = closed().await;
+        change(&folder.path().join(DATABASE), |bytes| {
+            let at = memchr::memmem::find(bytes, written).unwrap();
+            bytes[at..at + changed.len()].copy_from_slice(changed);
+        });
+        let left = reopen(folder.path()).await;
+        let what = String::from_utf8_lossy(changed);
+        assert_eq!((left.orders.len(), left.aside.len()), (usize::from(ROWS), 1), "{what}");
+    }
+}
+
+#[tokio::test]
 async fn garbage_is_set_aside_and_a_new_store_goes_on_with_new_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let garbage = "garbage ".repeat(1000);
