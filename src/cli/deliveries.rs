@@ -3,7 +3,7 @@
 mod bulk;
 mod export;
 
-use super::node::{self, Failure, Target, member};
+use super::node::{self, Failure, Target, member, printable};
 use crate::admin::api::{Ask, Deed, Listing};
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -194,7 +194,8 @@ fn whole(body: &Value) -> String {
     let plain =
         members.keys().filter(|name| *name != "params").map(|name| format!("{name:12}  {}\n", member(body, name)));
     let params = body.get("params").and_then(Value::as_object).into_iter().flatten();
-    let params = params.map(|(name, value)| format!("  {name} = {}\n", value.as_str().unwrap_or_default()));
+    let params = params
+        .map(|(name, value)| format!("  {} = {}\n", printable(name), printable(value.as_str().unwrap_or_default())));
     plain.chain(["params\n".to_owned()]).chain(params).collect()
 }
 
@@ -215,6 +216,9 @@ ID  STATE  PROGRAM  ENDPOINT     EVENT            ORDER  BASIS    TRIES  VERDICT
 ";
         assert_eq!(table(&body), expected);
         assert_eq!(table(&json!({ "deliveries": [] })).lines().count(), 1);
+        // What strangers wrote neither steers the terminal nor breaks the table.
+        let bad = json!({ "deliveries": [{ "id": 7, "order_id": "bad\u{1b}[31mred\n" }]});
+        assert!(table(&bad).lines().nth(1).unwrap().contains("bad·[31mred·"));
     }
 
     #[test]

@@ -227,11 +227,16 @@ fn reachable(mut admin: SocketAddr) -> SocketAddr {
     admin
 }
 
-/// A member as text: `-` where there is none.
+/// On one line of a terminal, which strangers' text must not steer.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '·' } else { character }).collect()
+}
+
+/// A member as text for a terminal: `-` where there is none.
 pub(super) fn member(value: &Value, name: &str) -> String {
     match value.get(name) {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => printable(text),
         Some(other) => other.to_string(),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Answer;
 use crate::clock::Time;
-use crate::outbox::{DeliveryId, Filter, State, Verdict};
+use crate::destination::Endpoint;
+use crate::outbox::{DeliveryId, Filter, State, Verdict, endpoint_name};
 use crate::units;
 use http::StatusCode;
 use serde::Deserialize;
@@ -49,7 +50,7 @@ impl Listing {
         Ok(Filter {
             states: names.map(state).collect::<Result<_, _>>()?,
             program: self.program,
-            endpoint: self.endpoint,
+            endpoint: self.endpoint.map(endpoint).transpose()?,
             order_id: self.order,
             message_id: self.message,
             verdict: self.verdict.as_deref().map(verdict).transpose()?,
@@ -80,6 +81,14 @@ impl Listing {
         let set = pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         Serializer::new(String::new()).extend_pairs(set).finish()
     }
+}
+
+fn endpoint(name: String) -> Result<String, Answer> {
+    let names = Endpoint::ALL.map(endpoint_name);
+    if names.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    Err(Answer::error(StatusCode::BAD_REQUEST, format!("an endpoint is one of {}", names.join(", "))))
 }
 
 fn state(name: &str) -> Result<State, Answer> {
