@@ -20,9 +20,9 @@ pub(super) async fn live() -> Answer {
 }
 
 /// A node is ready while its store takes writes and it is not about to stop. It tells nothing of its origins: restarting
-/// us does not mend them. What is held up on its way to a destination is a warning: the site is served all the same.
+/// us does not mend them. What is held up on its way to a destination, or to Segment, is a warning: the site is served all the same.
 pub(super) async fn ready(extract::State(node): Node) -> Answer {
-    let (reasons, warnings) = (reasons(&node.admin), warnings(&node.admin));
+    let (reasons, warnings) = (reasons(&node.admin), warnings(&node.admin).await);
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Answer { status, body: json!({ "ready": reasons.is_empty(), "reasons": reasons, "warnings": warnings }) }
 }
@@ -42,8 +42,8 @@ pub(super) async fn metrics(extract::State(node): Node) -> Response {
             metrics.queue(state, count, oldest.map(|oldest| now.since(oldest)).unwrap_or_default());
         }
     }
-    if let Ok(Backlog { waiting, dead, oldest }) = forwards.backlog().await {
-        metrics.missed(waiting, dead, oldest.map(|oldest| outbox.now().since(oldest)).unwrap_or_default());
+    if let Ok(Backlog { waiting, locked, dead, oldest }) = forwards.backlog().await {
+        metrics.missed(waiting, locked, dead, oldest.map(|oldest| outbox.now().since(oldest)).unwrap_or_default());
     }
     ([(CONTENT_TYPE, Metrics::CONTENT_TYPE)], metrics.expose()).into_response()
 }
@@ -59,7 +59,7 @@ pub(super) async fn status(extract::State(node): Node) -> Answer {
         (state.name().to_owned(), json!({ "count": count, "oldest": oldest.map(|oldest| oldest.iso8601()) }))
     });
     let reasons = reasons(&node.admin);
-    let warnings = warnings(&node.admin);
+    let warnings = warnings(&node.admin).await;
     Answer::fine(json!({
         "ready": reasons.is_empty(), "reasons": reasons, "warnings": warnings, "deliveries": Value::from_iter(states)
     }))
@@ -79,7 +79,19 @@ fn reasons(admin: &Admin) -> Vec<String> {
     reasons
 }
 
-fn warnings(admin: &Admin) -> Vec<String> {
+async fn warnings(admin: &Admin) -> Vec<String> {
+    let mut warnings = held_up(admin);
+    // Of a store that cannot be read the reasons tell.
+    if let Ok(backlog) = admin.forwards.backlog().await
+        && backlog.locked > 0
+    {
+        let locked = backlog.locked;
+        warnings.push(format!("{locked} kept envelopes cannot be read with this [store] key; they wait for their own"));
+    }
+    warnings
+}
+
+fn held_up(admin: &Admin) -> Vec<String> {
     let troubles = admin.pacing.lock().unwrap_or_else(PoisonError::into_inner).troubles();
     let sentence = |(lane, why, since): (Lane, Why, Time)| {
         let (Lane { program, endpoint }, since) = (lane, since.iso8601());

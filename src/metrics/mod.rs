@@ -38,6 +38,7 @@ pub struct Metrics {
     delivery_troubles: Counts<3>,
     unrecorded: Counter,
     envelopes_waiting: Gauge,
+    envelopes_locked: Gauge,
     envelopes_dead: Gauge,
     envelopes_oldest_age: Gauge,
     held_up: Family<Labels<3>, Gauge>,
@@ -125,6 +126,11 @@ impl Metrics {
                 &mut registry,
                 "envelopes_waiting",
                 "Envelopes that wait until Segment is back",
+            ),
+            envelopes_locked: register(
+                &mut registry,
+                "envelopes_locked",
+                "Envelopes that wait and cannot be read with this [store] key",
             ),
             envelopes_dead: register(&mut registry, "envelopes_dead", "Envelopes that Segment refused later"),
             envelopes_oldest_age: register(
@@ -220,9 +226,10 @@ impl Metrics {
         self.delivery_troubles.get_or_create(&labels).inc();
     }
 
-    /// Sets how many envelopes wait for Segment, how many it refused later, and the age of the oldest that waits; called
-    /// just before [`Metrics::expose`].
-    pub fn missed(&self, waiting: u64, dead: u64, oldest_age: Duration) {
+    /// Sets how many envelopes wait for Segment, how many of them cannot be read, how many it refused later, and the age
+    /// of the oldest that waits; called just before [`Metrics::expose`].
+    pub fn missed(&self, waiting: u64, locked: u64, dead: u64, oldest_age: Duration) {
+        self.envelopes_locked.set(i64::try_from(locked).unwrap_or(i64::MAX));
         self.envelopes_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         self.envelopes_dead.set(i64::try_from(dead).unwrap_or(i64::MAX));
         self.envelopes_oldest_age.set(i64::try_from(oldest_age.as_secs()).unwrap_or(i64::MAX));

@@ -8,7 +8,7 @@ use super::upstream::Upstream;
 use crate::live::Kind;
 use crate::metrics::Label;
 use crate::outbox::Forwards;
-use crate::outbox::forwards::Waiting;
+use crate::outbox::forwards::{EXPIRED, Waiting};
 use crate::segment::Envelope;
 use crate::segment::delay::delayed;
 use crate::segment::endpoint::{Endpoint, endpoint};
@@ -82,7 +82,7 @@ impl Courier {
 
     /// Sends the next one on; how long to wait after it.
     async fn next(&self, failures: &mut u32) -> Duration {
-        let waiting = match self.forwards.next().await {
+        let waiting = match self.forwards.next(self.shared.clock.now().minus(self.retry_for)).await {
             Ok(Some(waiting)) => waiting,
             Ok(None) => {
                 self.forwards.news().await;
@@ -149,7 +149,7 @@ impl Courier {
         match outcome {
             Outcome::Taken => self.forwards.taken(waiting.id).await,
             Outcome::Refused(status) => self.forwards.refuse(waiting.id, &format!("refused: {status}")).await,
-            Outcome::TooOld => self.forwards.refuse(waiting.id, "expired").await,
+            Outcome::TooOld => self.forwards.refuse(waiting.id, EXPIRED).await,
             Outcome::Away { answered: true } => self.forwards.again(waiting.id, waiting.attempts >= IN_FRONT_MAX).await,
             Outcome::Wait(_) | Outcome::Away { answered: false } => Ok(()),
         }

@@ -69,14 +69,21 @@ pub(super) fn sweep(c: &Connection, kept: Duration, now: Time, limit: u32) -> ru
 }
 
 impl Store {
-    /// The request whose turn it is.
+    /// The request whose turn it is, of those that `is_passed_over` does not name by their numbers.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next_forward(&self) -> Result<Option<ForwardRow>, ReadError> {
-        let read = |c: &Connection| {
-            let sql = format!("SELECT {COLUMNS} FROM forward WHERE ended IS NULL ORDER BY place LIMIT 1");
-            c.prepare_cached(&sql)?.query_row([], read_row).optional()
+    pub async fn next_forward(
+        &self,
+        is_passed_over: impl Fn(i64) -> bool + Send + 'static,
+    ) -> Result<Option<ForwardRow>, ReadError> {
+        let read = move |c: &Connection| {
+            // The index holds the numbers: what is passed over costs no read of its record.
+            let mut turns = c.prepare_cached("SELECT id FROM forward WHERE ended IS NULL ORDER BY place")?;
+            let mut ids = turns.query_map([], |row| row.get::<_, i64>(0))?;
+            let next = ids.find(|id| id.as_ref().map_or(true, |id| !is_passed_over(*id))).transpose()?;
+            let sql = format!("SELECT {COLUMNS} FROM forward WHERE id = ?1");
+            c.prepare_cached(&sql)?.query_row([next], read_row).optional()
         };
         self.readers()?.read(read).await
     }

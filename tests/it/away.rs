@@ -154,3 +154,28 @@ async fn a_refusal_or_a_429_on_the_way_is_heeded() {
     assert_eq!(message_ids(&stage.segment.seen()).last().map(String::as_str), Some("m2"));
     assert_eq!(stage.edge.count(r#"selvedge_envelopes_total{outcome="sent_on"}"#).await, 1);
 }
+
+#[tokio::test]
+async fn a_wrong_key_at_one_start_costs_no_envelope() {
+    let [own, wrong] = ["a1", "b2"].map(|pair| format!("key = \"{}\"", pair.repeat(32)));
+    let mut stage = Stage::set_with(|edge| edge.storing(&own)).await;
+    stage.segment.script().always(Answer::status(503));
+    assert_eq!(stage.post("/cdp/v1/t", "", call(1)).await, 200);
+    stage.edge.kill();
+    stage.segment.forget();
+    stage.segment.script().usual();
+    stage.segment.script().next(Answer::status(503));
+    stage.edge.configure(&own, &wrong);
+    stage.edge.run_again();
+    assert_eq!(stage.post("/cdp/v1/t", "", call(2)).await, 200);
+    assert_eq!(message_ids(&taken(&stage, 2).await), ["m2", "m2"], "it goes on past the one that cannot be read");
+    let warning = "1 kept envelopes cannot be read with this [store] key";
+    assert!(stage.edge.readiness(200).await.contains(warning));
+    assert_eq!(stage.edge.count("selvedge_envelopes_locked").await, 1);
+    stage.edge.kill();
+    stage.segment.forget();
+    stage.edge.configure(&wrong, &own);
+    stage.edge.run_again();
+    assert_eq!(message_ids(&taken(&stage, 1).await), ["m1"]);
+    assert!(!stage.edge.readiness(200).await.contains(warning));
+}

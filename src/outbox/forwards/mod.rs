@@ -3,6 +3,7 @@
 //! # Invariants
 //!
 //! * What [`Forwards::keep`] answered with [`Kept::Stored`] is sent on, or stays on record with the reason why not.
+//! * What cannot be opened with the key of today waits for its own key, and holds nobody up.
 //! * No Authorization but a write key's is ever in a record.
 
 mod seal;
@@ -11,9 +12,10 @@ use crate::clock::Time;
 use crate::secret::Secret;
 use crate::store::{Change, CommitError, Effect, ForwardRow, NewForward, PersonKey, ReadError, Store};
 use bytes::Bytes;
-use seal::Key;
+use seal::{Key, Unopened};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// A request that Segment missed.
@@ -58,11 +60,16 @@ pub enum Kept {
 pub struct Backlog {
     /// Those that wait.
     pub waiting: u64,
+    /// Those of them that were met so far and cannot be opened with the key of today.
+    pub locked: u64,
     /// Those that were given up.
     pub dead: u64,
     /// When the first of those that wait arrived.
     pub oldest: Option<Time>,
 }
+
+/// Why one that waited for too long is given up.
+pub const EXPIRED: &str = "expired";
 
 /// The head of a record; the body follows it.
 #[derive(Serialize, Deserialize)]
@@ -78,13 +85,15 @@ pub struct Forwards {
     store: Store,
     key: Option<Arc<Key>>,
     news: Arc<Notify>,
+    /// The numbers of those that wait and cannot be opened with this key.
+    locked: Arc<Mutex<HashSet<i64>>>,
 }
 
 impl Forwards {
     /// Those of a store. `key` (64 hexadecimal digits) seals them on the disk.
     pub fn new(store: Store, key: Option<&Secret>) -> Self {
         let key = key.and_then(|key| Key::from_hex(key.reveal())).map(Arc::new);
-        Self { store, key, news: Arc::default() }
+        Self { store, key, news: Arc::default(), locked: Arc::default() }
     }
 
     /// Puts a request on the disk, and wakes whoever sends them on.
@@ -103,20 +112,42 @@ impl Forwards {
         Ok(Kept::Full)
     }
 
-    /// The request whose turn it is; one that cannot be read is given up.
+    /// The request whose turn it is. One that is damaged is given up; one that only another key opens is passed over,
+    /// unless it arrived at `too_old` or before.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next(&self) -> Result<Option<Waiting>, ReadError> {
-        while let Some(row) = self.store.next_forward().await? {
+    pub async fn next(&self, too_old: Time) -> Result<Option<Waiting>, ReadError> {
+        while let Some(row) = self.next_row().await? {
             let id = row.id;
-            if let Some(waiting) = self.readable(&row) {
-                return Ok(Some(waiting));
-            }
-            tracing::error!(id, "a kept envelope cannot be read: it is damaged, or [store] key is another one now");
-            self.refuse(id, "unreadable").await.map_err(|error| ReadError(error.to_string()))?;
+            let reason = match self.opened(&row) {
+                Ok(waiting) => return Ok(Some(waiting)),
+                Err(Unopened::Damaged) => "damaged",
+                Err(Unopened::Locked) if row.request.arrival <= too_old => EXPIRED,
+                Err(Unopened::Locked) => {
+                    if self.locked().is_empty() {
+                        tracing::error!(
+                            id,
+                            "a kept envelope cannot be read with this [store] key; it waits for its own"
+                        );
+                    }
+                    self.locked().insert(id);
+                    continue;
+                }
+            };
+            tracing::error!(id, reason, "a kept envelope that cannot be read is given up");
+            self.refuse(id, reason).await.map_err(|error| ReadError(error.to_string()))?;
         }
         Ok(None)
+    }
+
+    async fn next_row(&self) -> Result<Option<ForwardRow>, ReadError> {
+        let locked = self.locked.clone();
+        self.store.next_forward(move |id| lock(&locked).contains(&id)).await
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashSet<i64>> {
+        lock(&self.locked)
     }
 
     /// Segment took it: it goes.
@@ -124,7 +155,9 @@ impl Forwards {
     /// # Errors
     /// See [`CommitError`]; then it is sent once more.
     pub async fn taken(&self, id: i64) -> Result<(), CommitError> {
-        self.store.commit(vec![Change::Taken { id }]).await.map(drop)
+        self.store.commit(vec![Change::Taken { id }]).await?;
+        self.locked().remove(&id);
+        Ok(())
     }
 
     /// It is sent again; `behind` all others if need be.
@@ -149,7 +182,8 @@ impl Forwards {
     /// When the store cannot be read.
     pub async fn backlog(&self) -> Result<Backlog, ReadError> {
         let (waiting, dead, oldest) = self.store.forwards_depth().await?;
-        Ok(Backlog { waiting, dead, oldest })
+        let locked = self.locked().len() as u64;
+        Ok(Backlog { waiting, locked, dead, oldest })
     }
 
     /// Those that hold a call of one of these people, given up or not: their numbers, and the requests that can be read.
@@ -158,7 +192,7 @@ impl Forwards {
     /// When the store cannot be read.
     pub async fn of(&self, people: &[PersonKey]) -> Result<Vec<(i64, Option<Missed>)>, ReadError> {
         let rows = self.store.forwards_of(people.iter().map(|person| person.0).collect()).await?;
-        Ok(rows.iter().map(|row| (row.id, self.readable(row).map(|waiting| waiting.missed))).collect())
+        Ok(rows.iter().map(|row| (row.id, self.opened(row).ok().map(|waiting| waiting.missed))).collect())
     }
 
     /// Puts another request, from which these people are gone, in the place of one.
@@ -185,16 +219,24 @@ impl Forwards {
             .ok_or_else(|| CommitError::Failed("the system gives no random numbers to encrypt with".to_owned()))
     }
 
-    fn readable(&self, row: &ForwardRow) -> Option<Waiting> {
+    fn opened(&self, row: &ForwardRow) -> Result<Waiting, Unopened> {
         let plain = seal::open(&row.request.record, self.key.as_deref())?;
-        // JSON has no line breaks of its own.
-        let end = memchr::memchr(b'\n', &plain)?;
-        let (head, body) = plain.split_at(end);
-        let Head { method, path, fields } = serde_json::from_slice(head).ok()?;
-        let body = Bytes::copy_from_slice(body.get(1..)?);
-        let missed = Missed { method, path, fields, body, arrival: row.request.arrival, people: Vec::new() };
-        Some(Waiting { id: row.id, missed, attempts: row.attempts })
+        let missed = parsed(&plain, row.request.arrival).ok_or(Unopened::Damaged)?;
+        Ok(Waiting { id: row.id, missed, attempts: row.attempts })
     }
+}
+
+fn parsed(plain: &[u8], arrival: Time) -> Option<Missed> {
+    // JSON has no line breaks of its own.
+    let end = memchr::memchr(b'\n', plain)?;
+    let (head, body) = plain.split_at(end);
+    let Head { method, path, fields } = serde_json::from_slice(head).ok()?;
+    let body = Bytes::copy_from_slice(body.get(1..)?);
+    Some(Missed { method, path, fields, body, arrival, people: Vec::new() })
+}
+
+fn lock(locked: &Mutex<HashSet<i64>>) -> MutexGuard<'_, HashSet<i64>> {
+    locked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -9,6 +9,15 @@ pub(super) struct Key(RandomizedNonceKey);
 const PLAIN: u8 = 0;
 const SEALED: u8 = 1;
 
+/// Why a record cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unopened {
+    /// It was sealed with another key, or, which nobody can tell apart, the disk has changed it since.
+    Locked,
+    /// No key opens it.
+    Damaged,
+}
+
 impl Key {
     /// From 64 hexadecimal digits; `None` if it is anything else.
     pub(super) fn from_hex(digits: &str) -> Option<Self> {
@@ -32,17 +41,18 @@ pub(super) fn seal(plain: Vec<u8>, key: Option<&Key>) -> Option<Vec<u8>> {
     Some(record)
 }
 
-/// What [`seal`] sealed; `None` without the key it was sealed with, or when it was changed since.
-pub(super) fn open(record: &[u8], key: Option<&Key>) -> Option<Vec<u8>> {
-    match record.split_first()? {
-        (&PLAIN, plain) => Some(plain.to_vec()),
-        (&SEALED, rest) => {
-            let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
+/// What [`seal`] sealed.
+pub(super) fn open(record: &[u8], key: Option<&Key>) -> Result<Vec<u8>, Unopened> {
+    match record.split_first() {
+        Some((&PLAIN, plain)) => Ok(plain.to_vec()),
+        Some((&SEALED, rest)) => {
+            let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or(Unopened::Damaged)?;
+            let Key(key) = key.ok_or(Unopened::Locked)?;
             let mut sealed = sealed.to_vec();
-            let plain = key?.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::empty(), &mut sealed).ok()?;
-            Some(plain.to_vec())
+            let plain = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::empty(), &mut sealed);
+            plain.map(|plain| plain.to_vec()).map_err(|_| Unopened::Locked)
         }
-        _ => None,
+        _ => Err(Unopened::Damaged),
     }
 }
 
@@ -56,17 +66,19 @@ mod tests {
         let sealed = seal(b"a plain text".to_vec(), Some(&key)).unwrap();
         assert!(!sealed.windows(5).any(|part| part == b"plain"));
         assert_ne!(seal(b"a plain text".to_vec(), Some(&key)).unwrap(), sealed, "each record has a nonce of its own");
-        assert_eq!(open(&sealed, Some(&key)).as_deref(), Some(&b"a plain text"[..]));
-        assert_eq!(open(&sealed, Some(&other)), None);
-        assert_eq!(open(&sealed, None), None);
+        assert_eq!(open(&sealed, Some(&key)).as_deref(), Ok(&b"a plain text"[..]));
+        assert_eq!(open(&sealed, Some(&other)), Err(Unopened::Locked));
+        assert_eq!(open(&sealed, None), Err(Unopened::Locked));
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_ne!(open(&changed, Some(&key)).as_deref(), Some(&b"a plain text"[..]), "byte {at}");
+            assert_ne!(open(&changed, Some(&key)).as_deref(), Ok(&b"a plain text"[..]), "byte {at}");
         }
         let plain = seal(b"a plain text".to_vec(), None).unwrap();
-        assert_eq!(open(&plain, Some(&key)).as_deref(), Some(&b"a plain text"[..]), "a key that came later");
-        assert_eq!((open(b"", None), open(b"\x07", None)), (None, None));
+        assert_eq!(open(&plain, Some(&key)).as_deref(), Ok(&b"a plain text"[..]), "a key that came later");
+        for damaged in [&b""[..], b"\x07", b"\x01short"] {
+            assert_eq!(open(damaged, Some(&key)), Err(Unopened::Damaged));
+        }
         assert!(Key::from_hex("00").is_none() && Key::from_hex(&"g".repeat(64)).is_none());
     }
 }

@@ -22,8 +22,12 @@ fn missed(body: &str) -> Missed {
     }
 }
 
+async fn next(forwards: &Forwards) -> Option<Waiting> {
+    forwards.next(START.minus(Duration::from_secs(60))).await.unwrap()
+}
+
 async fn next_body(forwards: &Forwards) -> Option<String> {
-    forwards.next().await.unwrap().map(|waiting| String::from_utf8(waiting.missed.body.to_vec()).unwrap())
+    next(forwards).await.map(|waiting| String::from_utf8(waiting.missed.body.to_vec()).unwrap())
 }
 
 #[tokio::test]
@@ -36,16 +40,16 @@ async fn they_go_out_in_order_and_survive_a_restart() {
     forwards.news().await;
     forwards.store.close().await;
     forwards = open(folder.path(), None);
-    let first = forwards.next().await.unwrap().unwrap();
+    let first = next(&forwards).await.unwrap();
     assert_eq!((&first.missed, first.attempts), (&Missed { people: vec![], ..missed("one\n") }, 0));
     forwards.again(first.id, false).await.unwrap();
-    assert_eq!(forwards.next().await.unwrap().unwrap().attempts, 1);
+    assert_eq!(next(&forwards).await.unwrap().attempts, 1);
     forwards.again(first.id, true).await.unwrap();
     assert_eq!(next_body(&forwards).await.as_deref(), Some("two"));
     forwards.taken(2).await.unwrap();
     forwards.refuse(3, "400").await.unwrap();
     assert_eq!(next_body(&forwards).await.as_deref(), Some("one\n"));
-    let backlog = Backlog { waiting: 1, dead: 1, oldest: Some(START) };
+    let backlog = Backlog { waiting: 1, locked: 0, dead: 1, oldest: Some(START) };
     assert_eq!(forwards.backlog().await.unwrap(), backlog);
 }
 
@@ -61,9 +65,48 @@ async fn a_key_keeps_them_from_the_eyes_of_others() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(6).any(|part| part == b"secret" || part == b"/v1/t?"));
     }
+    for key in [Some(other.as_str()), None] {
+        let forwards = open(folder.path(), key);
+        assert_eq!(next_body(&forwards).await, None, "it waits, and holds nobody up");
+        let backlog = forwards.backlog().await.unwrap();
+        assert_eq!((backlog.waiting, backlog.locked, backlog.dead), (1, 1, 0));
+        assert!(forwards.next(START).await.unwrap().is_none(), "it is known, and not looked at again");
+        assert_eq!(forwards.backlog().await.unwrap().dead, 0);
+        forwards.store.close().await;
+    }
+    let forwards = open(folder.path(), Some(&key));
+    assert_eq!(next_body(&forwards).await.as_deref(), Some("a secret body"));
+}
+
+#[tokio::test]
+async fn those_that_can_be_read_pass_those_that_cannot_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, other) = ("a1".repeat(32), "b2".repeat(32));
+    for (key, body) in [(&key, "one"), (&other, "two"), (&key, "three"), (&other, "four"), (&key, "five")] {
+        let forwards = open(folder.path(), Some(key));
+        forwards.keep(missed(body)).await.unwrap();
+        forwards.store.close().await;
+    }
     let forwards = open(folder.path(), Some(&other));
-    assert_eq!(next_body(&forwards).await, None, "it is set aside, and holds nobody up");
-    assert_eq!(forwards.backlog().await.unwrap().dead, 1);
+    for (id, record) in [(6, &b"\0no head"[..]), (7, b"\x07"), (8, b"")] {
+        let new = NewForward { record: record.to_vec(), arrival: START, people: Vec::new() };
+        assert_eq!(forwards.store.commit(vec![Change::Keep(Box::new(new))]).await.unwrap(), [Effect::Kept(id)]);
+    }
+    for (id, body) in [(2, "two"), (4, "four")] {
+        assert_eq!(next_body(&forwards).await.as_deref(), Some(body));
+        forwards.taken(id).await.unwrap();
+    }
+    assert_eq!(next_body(&forwards).await, None);
+    let backlog = Backlog { waiting: 3, locked: 3, dead: 3, oldest: Some(START) };
+    assert_eq!(forwards.backlog().await.unwrap(), backlog, "what is damaged is told apart");
+    forwards.taken(1).await.unwrap();
+    assert_eq!(forwards.backlog().await.unwrap().locked, 2);
+    forwards.store.close().await;
+
+    let forwards = open(folder.path(), None);
+    assert!(forwards.next(START).await.unwrap().is_none());
+    let backlog = Backlog { waiting: 0, locked: 0, dead: 5, oldest: None };
+    assert_eq!(forwards.backlog().await.unwrap(), backlog, "they do not wait for ever");
 }
 
 #[tokio::test]

@@ -85,6 +85,14 @@ impl Edge {
         self.running.child.wait().unwrap();
     }
 
+    /// Changes its configuration, which counts from its next start.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let file = self.folder.path().join("selvedge.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(file, text.replace(from, to)).unwrap();
+    }
+
     /// Runs it on the same folder, and waits until it listens.
     pub(crate) fn run_again(&mut self) {
         self.running = launch(self.folder.path(), self.shim.as_ref());
