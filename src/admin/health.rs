@@ -82,11 +82,12 @@ fn reasons(admin: &Admin) -> Vec<String> {
 async fn warnings(admin: &Admin) -> Vec<String> {
     let mut warnings = held_up(admin);
     // Of a store that cannot be read the reasons tell.
-    if let Ok(backlog) = admin.forwards.backlog().await
-        && backlog.locked > 0
-    {
-        let locked = backlog.locked;
+    let Backlog { locked, dead, .. } = admin.forwards.backlog().await.unwrap_or_default();
+    if locked > 0 {
         warnings.push(format!("{locked} kept envelopes cannot be read with this [store] key; they wait for their own"));
+    }
+    if dead > 0 {
+        warnings.push(format!("{dead} kept envelopes were given up; `selvedge envelopes list --state dead` tells why"));
     }
     warnings
 }

@@ -1,10 +1,11 @@
 //! `selvedge deliveries`: what is to be delivered, was, or could not be.
 
-mod bulk;
 mod export;
 
-use super::node::{self, Failure, Target, member};
-use crate::admin::api::{Ask, Deed, Listing};
+use super::bulk;
+use super::cells::{self, list, member};
+use super::node::{self, Failure, Target};
+use crate::admin::api::{Ask, Bulk, Deed, Listing, Queue};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -100,6 +101,8 @@ struct Filter {
     limit: Option<u32>,
 }
 
+const QUEUE: Queue = Queue::Deliveries;
+
 /// The columns of the list: a title, and the member of the JSON that it shows.
 const COLUMNS: [(&str, &str); 9] = [
     ("ID", "id"),
@@ -117,8 +120,8 @@ const COLUMNS: [(&str, &str); 9] = [
 pub(super) fn run(arguments: Arguments) -> ExitCode {
     let target = &arguments.target;
     match arguments.action {
-        Action::List(filter) => node::ask(target, Ask::List(filter.into()), table),
-        Action::Show { id } => node::ask(target, Ask::Show(id), whole),
+        Action::List(filter) => node::ask(target, Ask::List(QUEUE, filter.into()), table),
+        Action::Show { id } => node::ask(target, Ask::Show(QUEUE, id), whole),
         Action::Retry { which, remap: false } => act(target, Deed::Retry, which),
         Action::Retry { which, remap: true } => act(target, Deed::Remap, which),
         Action::Drop { which } => act(target, Deed::Drop, which),
@@ -132,8 +135,8 @@ fn act(target: &Target, deed: Deed, which: Which) -> ExitCode {
         Some(_) if listing != Listing::default() => {
             node::end(target, Err(Failure::Usage("name a number or filters, not both".to_owned())))
         }
-        Some(id) => node::ask(target, Ask::Act(deed, id), if deed == Deed::Drop { dropped } else { due }),
-        None => bulk::run(target, deed, listing, which.yes),
+        Some(id) => node::ask(target, Ask::Act(QUEUE, deed, id), if deed == Deed::Drop { dropped } else { due }),
+        None => bulk::run(target, Bulk { queue: QUEUE, deed, listing }, which.yes),
     }
 }
 
@@ -156,19 +159,7 @@ impl From<Filter> for Listing {
 }
 
 fn table(body: &Value) -> String {
-    let deliveries = body.get("deliveries").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let titles = COLUMNS.map(|(title, _)| title.to_owned());
-    let rows = deliveries.iter().map(|delivery| COLUMNS.map(|(_, name)| member(delivery, name)));
-    let rows: Vec<_> = std::iter::once(titles).chain(rows).collect();
-    let mut widths = [0; COLUMNS.len()];
-    for row in &rows {
-        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = (*width).max(cell.chars().count()));
-    }
-    let line = |row: &[String; COLUMNS.len()]| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    cells::table(&COLUMNS, list(body, "deliveries"))
 }
 
 fn whole(body: &Value) -> String {

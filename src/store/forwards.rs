@@ -1,11 +1,13 @@
 //! Requests that their target missed: kept in order until it takes them.
 
-use super::{Effect, ForwardRow, Hash, NewForward, ReadError, Store, Touched};
+mod browse;
+
+use super::{Effect, ForwardRow, Hash, NewForward, ReadError, State, Store, Touched};
 use crate::clock::Time;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
 
-const COLUMNS: &str = "id, record, arrival, attempts";
+const COLUMNS: &str = "id, record, arrival, attempts, ended, reason";
 
 /// Puts a request at the end of the queue.
 pub(super) fn keep(c: &Connection, new: &NewForward, is_full: bool) -> rusqlite::Result<Effect> {
@@ -40,6 +42,26 @@ pub(super) fn again(c: &Connection, id: i64, behind: bool) -> rusqlite::Result<E
 pub(super) fn dead(c: &Connection, id: i64, reason: &str, now: Time) -> rusqlite::Result<Effect> {
     let sql = "UPDATE forward SET ended = ?2, reason = ?3 WHERE id = ?1 AND ended IS NULL";
     Ok(touched(c.prepare_cached(sql)?.execute(params![id, now.millis(), reason])?))
+}
+
+/// A person wants one that was given up to be sent, after all others. Its reason says so from now: it is not too old any
+/// more.
+pub(super) fn revive(c: &Connection, id: i64) -> rusqlite::Result<Effect> {
+    let sql = "UPDATE forward SET ended = NULL, reason = 'retried', attempts = 0,
+        place = (SELECT max(place) + 1 FROM forward) WHERE id = ?1 AND ended IS NOT NULL";
+    if c.prepare_cached(sql)?.execute([id])? > 0 {
+        return Ok(Effect::Touched(Touched::Done));
+    }
+    let there = c.prepare_cached("SELECT 1 FROM forward WHERE id = ?1")?.exists([id])?;
+    Ok(Effect::Touched(if there { Touched::WrongState(State::Waiting) } else { Touched::NotFound }))
+}
+
+/// A person gives one up that waits, or removes one that was given up.
+pub(super) fn discard(c: &Connection, id: i64, now: Time) -> rusqlite::Result<Effect> {
+    match dead(c, id, "dropped", now)? {
+        Effect::Touched(Touched::NotFound) => taken(c, id),
+        done => Ok(done),
+    }
 }
 
 /// Another record in the place of one that held somebody who is forgotten.
@@ -136,5 +158,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ForwardRow> {
         id: row.get(0)?,
         request: NewForward { record: row.get(1)?, arrival: Time::from_millis(row.get(2)?), people: Vec::new() },
         attempts: row.get(3)?,
+        ended: row.get::<_, Option<i64>>(4)?.map(Time::from_millis),
+        reason: row.get(5)?,
     })
 }

@@ -143,6 +143,16 @@ pub enum Change {
         /// Why.
         reason: String,
     },
+    /// A person wants a kept request that was given up to be sent.
+    Revive {
+        /// Which.
+        id: i64,
+    },
+    /// A person gives a kept request up, or removes one that was.
+    Discard {
+        /// Which.
+        id: i64,
+    },
     /// A kept request goes on without some people.
     Rewrite {
         /// Which.
@@ -341,6 +351,10 @@ pub struct ForwardRow {
     pub request: NewForward,
     /// How often it was sent in vain.
     pub attempts: u32,
+    /// When it was given up.
+    pub ended: Option<Time>,
+    /// Why it was given up; of one that waits, that a person wants it to.
+    pub reason: Option<String>,
 }
 
 /// A key that only one delivery holds.

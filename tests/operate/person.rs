@@ -115,7 +115,7 @@ async fn a_person_is_shown_and_erased_to_the_last_byte() {
         let count = |name: &str| shown[name].as_array().unwrap().len();
         assert_eq!((count("deliveries"), count("envelopes"), count("links"), count("sightings")), (180, 4, 2, 2));
         assert_eq!(shown["envelopes"][0]["calls"][1]["messageId"], "message-ada-3");
-        let batch = "envelope  1  /v1/batch";
+        let batch = "envelope  1  waiting  /v1/batch";
         tell(
             config,
             &[

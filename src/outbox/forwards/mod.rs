@@ -6,7 +6,10 @@
 //! * What cannot be opened with the key of today waits for its own key, and holds nobody up.
 //! * No Authorization but a write key's is ever in a record.
 
+mod browse;
 mod seal;
+
+pub use browse::Record;
 
 use crate::clock::Time;
 use crate::secret::Secret;
@@ -44,6 +47,8 @@ pub struct Waiting {
     pub missed: Missed,
     /// How often it was sent in vain.
     pub attempts: u32,
+    /// Whether a person wants it to be sent, however old it is.
+    pub is_wanted: bool,
 }
 
 /// What became of a request that was to be kept.
@@ -123,7 +128,7 @@ impl Forwards {
             let reason = match self.opened(&row) {
                 Ok(waiting) => return Ok(Some(waiting)),
                 Err(Unopened::Damaged) => "damaged",
-                Err(Unopened::Locked) if row.request.arrival <= too_old => EXPIRED,
+                Err(Unopened::Locked) if row.reason.is_none() && row.request.arrival <= too_old => EXPIRED,
                 Err(Unopened::Locked) => {
                     if self.locked().is_empty() {
                         tracing::error!(
@@ -186,15 +191,6 @@ impl Forwards {
         Ok(Backlog { waiting, locked, dead, oldest })
     }
 
-    /// Those that hold a call of one of these people, given up or not: their numbers, and the requests that can be read.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn of(&self, people: &[PersonKey]) -> Result<Vec<(i64, Option<Missed>)>, ReadError> {
-        let rows = self.store.forwards_of(people.iter().map(|person| person.0).collect()).await?;
-        Ok(rows.iter().map(|row| (row.id, self.opened(row).ok().map(|waiting| waiting.missed))).collect())
-    }
-
     /// Puts another request, from which these people are gone, in the place of one.
     ///
     /// # Errors
@@ -222,7 +218,7 @@ impl Forwards {
     fn opened(&self, row: &ForwardRow) -> Result<Waiting, Unopened> {
         let plain = seal::open(&row.request.record, self.key.as_deref())?;
         let missed = parsed(&plain, row.request.arrival).ok_or(Unopened::Damaged)?;
-        Ok(Waiting { id: row.id, missed, attempts: row.attempts })
+        Ok(Waiting { id: row.id, missed, attempts: row.attempts, is_wanted: row.reason.is_some() })
     }
 }
 
