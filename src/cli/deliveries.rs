@@ -3,7 +3,7 @@
 mod export;
 
 use super::bulk;
-use super::cells::{self, list, member};
+use super::cells::{self, list, member, printable};
 use super::node::{self, Failure, Target};
 use crate::admin::api::{Ask, Bulk, Deed, Listing, Queue};
 use clap::{Args, Subcommand};
@@ -167,7 +167,8 @@ fn whole(body: &Value) -> String {
     let plain =
         members.keys().filter(|name| *name != "params").map(|name| format!("{name:12}  {}\n", member(body, name)));
     let params = body.get("params").and_then(Value::as_object).into_iter().flatten();
-    let params = params.map(|(name, value)| format!("  {name} = {}\n", value.as_str().unwrap_or_default()));
+    let params = params
+        .map(|(name, value)| format!("  {} = {}\n", printable(name), printable(value.as_str().unwrap_or_default())));
     plain.chain(["params\n".to_owned()]).chain(params).collect()
 }
 

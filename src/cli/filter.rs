@@ -1,6 +1,7 @@
 //! `selvedge filter`: what a filter is for these events, part by part.
 
 use super::FAILED;
+use super::cells::printable;
 use crate::fault::Faults;
 use crate::filter::{Event, Filter, Part};
 use clap::{Args, ValueEnum};
@@ -149,10 +150,8 @@ fn machine(part: &Part) -> Value {
 /// What is longer is cut for people.
 const SHOWN_CHARS_MAX: usize = 200;
 
-/// On one line of a terminal, which it must not steer.
 fn shown(text: &str) -> String {
-    let printable = |character: char| if character.is_control() { '·' } else { character };
-    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).map(printable).collect();
+    let mut shown = printable(&text.chars().take(SHOWN_CHARS_MAX).collect::<String>());
     if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
         shown.push('…');
     }

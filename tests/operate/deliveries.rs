@@ -4,6 +4,7 @@ use crate::node::{Node, both, delivery, printed, tell};
 use selvedge::clock::Clock;
 use selvedge::destination::kept::{self, Mapping};
 use selvedge::destination::{Endpoint, Subject};
+use selvedge::links::{IdKind, PersonKey};
 use selvedge::outbox::{Appended, DeliveryId, NewDelivery};
 use selvedge::segment::CallKind;
 use serde_json::json;
@@ -132,6 +133,29 @@ async fn what_passes_a_page_is_done_and_exported_to_the_end() {
         tell(config, &[("deliveries drop --endpoint page_load --yes", 0, "1203 dropped, 0 not done")]);
         assert_eq!(orders("deliveries export --program ca --state waiting --format json").len(), 0);
         assert_eq!(orders("deliveries export --format json").len(), MANY + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_strangers_text_does_not_steer_the_terminal() {
+    let fill = async |node: &Node| {
+        let order = "bad\u{1b}[31mred\n9   dead";
+        let user = PersonKey::of("default", IdKind::User, "u9");
+        let params = vec![("OrderId".to_owned(), order.to_owned())];
+        append(node, NewDelivery { user, params, event: "\u{9b}2J".to_owned(), ..delivery(order) }).await;
+    };
+    both(fill, |config| {
+        tell(
+            config,
+            &[
+                ("deliveries list", 0, "·2J              bad·[31mred·9   dead  carried"),
+                ("deliveries show 2", 0, "  OrderId = bad·[31mred·9   dead\n"),
+                ("deliveries show 2", 0, "order_id      bad·[31mred·9   dead\n"),
+                ("person show --user-id u9", 0, "·2J  bad·[31mred·9   dead\n"),
+                ("deliveries list --format json", 0, "bad\\u001b[31mred\\n9   dead"),
+            ],
+        );
     })
     .await;
 }
