@@ -6,6 +6,8 @@ use super::bulk;
 use super::cells::{self, list, member, printable};
 use super::node::{self, Failure, Target};
 use crate::admin::api::{Ask, Bulk, Deed, Listing, Queue};
+use crate::destination::Endpoint;
+use crate::metrics::Label;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -75,8 +77,8 @@ struct Filter {
     /// The program's name
     #[arg(long)]
     program: Option<String>,
-    /// conversions or page_load
-    #[arg(long)]
+    /// Where they go
+    #[arg(long, value_parser = Endpoint::ALL.map(Label::label))]
     endpoint: Option<String>,
     /// Why they were given up: refused, ambiguous, damaged, dropped …
     #[arg(long)]
@@ -88,16 +90,16 @@ struct Filter {
     #[arg(long)]
     message: Option<String>,
     /// Only those recorded longer ago, such as 30d or 1h30m
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
     older_than: Option<String>,
     /// Only those recorded since then
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
     newer_than: Option<String>,
     /// Only numbers below this one: the next page
     #[arg(long, value_name = "ID")]
     before: Option<i64>,
     /// How many at most; a list has 50 without it, and never more than 1000
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 }
 

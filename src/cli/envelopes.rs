@@ -65,16 +65,16 @@ struct Filter {
     #[arg(long)]
     reason: Option<String>,
     /// Only those that arrived longer ago, such as 30d or 1h30m
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
     older_than: Option<String>,
     /// Only those that arrived since then
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
     newer_than: Option<String>,
     /// Only numbers below this one: the next page
     #[arg(long, value_name = "ID")]
     before: Option<i64>,
     /// How many at most; a list has 50 without it, and never more than 1000
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 }
 

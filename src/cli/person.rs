@@ -12,8 +12,8 @@ use std::process::ExitCode;
 /// Show or erase everything that is known of a person, on a running or stopped node
 ///
 /// That is: the links of the id and of the ids joined to it, when their clicks were first seen, their deliveries in
-/// every state, and their calls in the envelopes that wait for Segment, or that it refused. Exit codes: 0 done, 1 nothing is known, or not all
-/// could be erased, 2 usage or configuration.
+/// every state, and their calls in the envelopes that wait for Segment, or that it refused. Exit codes: 0 done, 1 nothing
+/// is known that could be shown, or not all could be erased, 2 usage or configuration.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -36,6 +36,7 @@ enum Action {
     ///
     /// The store's file is written anew, which needs as much free space again; on a running node only up to 32 MiB. If it
     /// is larger, what was erased is overwritten, but run this once more on the stopped node to be sure of every trace.
+    /// Of somebody of whom nothing is known it only clears what earlier erasures left, and exits with 0.
     Erase {
         #[command(flatten)]
         who: Who,

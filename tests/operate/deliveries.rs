@@ -97,7 +97,10 @@ async fn many_are_asked_about_and_done_at_once() {
                 ("deliveries list --reason dropped --state waiting,dead", 0, "3   dead"),
                 ("deliveries list --newer-than 1h --state waiting", 0, "2   waiting"),
                 ("deliveries list --older-than 1h", 0, "CREATED\n"),
-                ("deliveries list --older-than soon", 2, "`soon` is not a duration"),
+                ("deliveries list --older-than soon", 2, "'--older-than <DURATION>': `soon` is not a duration"),
+                ("envelopes list --newer-than 5x", 2, "'--newer-than <DURATION>': `5x` has an unknown unit"),
+                ("deliveries list --endpoint pages", 2, "[possible values: conversions, page_load]"),
+                ("deliveries list --limit 0", 2, "'--limit <LIMIT>': 0 is not in 1.."),
             ],
         );
     })
