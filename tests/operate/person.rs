@@ -141,11 +141,7 @@ async fn a_person_is_shown_and_erased_to_the_last_byte() {
                 ("person show --user-id user-ada", 1, "nothing is known"),
                 ("person erase --user-id user-ada", 2, "Nothing is known of this person. Clear what"),
                 ("person erase --user-id user-ada --yes", 0, "0 deliveries"),
-                (
-                    "person erase --help",
-                    0,
-                    "nothing is known it only clears what earlier erasures left, and exits with 0",
-                ),
+                ("person erase --help", 0, "exits with 0."),
                 ("person erase --anonymous-id anonymous-ada --yes", 0, "60 deliveries"),
                 ("person show --user-id user-bob", 0, batch),
                 ("links get user user-bob", 0, "click-both of "),
