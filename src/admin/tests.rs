@@ -136,6 +136,10 @@ async fn deliveries_are_listed_shown_tried_and_dropped() {
         ("GET /api/deliveries?state=dead".into(), "", 200, "\"state\":\"dead\""),
         (format!("POST /api/deliveries/{id}/drop"), TOKEN, 200, "\"done\":true"),
         (format!("POST /api/deliveries/{id}/retry"), TOKEN, 404, "no such delivery"),
+        ("GET /api/envelopes/1".into(), "", 404, "no such envelope"),
+        ("GET /api/envelopes/1/body".into(), "", 401, "token"),
+        ("GET /api/envelopes/1/body".into(), TOKEN, 404, "no such envelope"),
+        ("POST /api/envelopes/drop?state=dead".into(), "", 401, "token"),
         ("GET /api/nothing".into(), "", 404, "no such page"),
     ] {
         let answer = ask(address, &request, lines).await;

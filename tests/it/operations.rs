@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Each family of metrics with the names of its labels.
-const FAMILIES: [(&str, &[&str]); 21] = [
+const FAMILIES: [(&str, &[&str]); 22] = [
     ("selvedge_build_info", &["version"]),
     ("selvedge_calls_of_shared_ids_total", &[]),
     ("selvedge_calls_total", &["basis", "type"]),
@@ -19,6 +19,7 @@ const FAMILIES: [(&str, &[&str]); 21] = [
     ("selvedge_deliveries_total", &["endpoint", "outcome", "program"]),
     ("selvedge_delivery_troubles_total", &["endpoint", "program", "trouble"]),
     ("selvedge_envelopes_dead", &[]),
+    ("selvedge_envelopes_locked", &[]),
     ("selvedge_envelopes_oldest_age_seconds", &[]),
     ("selvedge_envelopes_total", &["outcome"]),
     ("selvedge_envelopes_waiting", &[]),
