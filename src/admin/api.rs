@@ -1,13 +1,14 @@
-//! What can be asked about deliveries and links, and the answers: over HTTP of a running node, or straight from the
+//! What can be asked about deliveries, kept envelopes and links, and the answers: over HTTP of a running node, or straight from the
 //! store by the command line when none runs.
 
 mod bulk;
 mod envelopes;
+mod kept;
 mod listing;
 mod person;
 mod told;
 
-pub use bulk::{Bulk, Deed};
+pub use bulk::{Bulk, Deed, Queue};
 pub use listing::Listing;
 pub use person::Person;
 
@@ -28,18 +29,20 @@ const NO_SUCH_DELIVERY: &str = "no such delivery";
 /// A question, or an order.
 #[derive(Clone, Debug)]
 pub enum Ask {
-    /// Deliveries, the youngest first.
-    List(Listing),
-    /// The same, with all their fields.
+    /// Those of a queue, the youngest first.
+    List(Queue, Listing),
+    /// Deliveries, with all their fields.
     Export(Listing),
     /// How many there are, and the youngest of them.
-    Count(Listing),
-    /// How many there are, by program, verdict and reason.
+    Count(Queue, Listing),
+    /// How many deliveries there are, by program, verdict and reason.
     Verdicts(Listing),
-    /// One delivery with all its fields.
-    Show(i64),
-    /// Do something to one delivery.
-    Act(Deed, i64),
+    /// One with all its fields; of an envelope without what its calls say.
+    Show(Queue, i64),
+    /// What the calls of an envelope say.
+    Body(i64),
+    /// Do something to one.
+    Act(Queue, Deed, i64),
     /// Do something to a slice of those that a listing lets through, the youngest first.
     Bulk(Bulk),
     /// An id's link.
@@ -82,14 +85,15 @@ impl Ask {
     /// The HTTP request that asks the same of a running node: method, path and query.
     pub fn request(&self) -> (Method, String) {
         match self {
-            Self::List(listing) => (Method::GET, format!("/api/deliveries?{}", listing.query())),
+            Self::List(queue, listing) => (Method::GET, format!("/api/{}?{}", queue.name(), listing.query())),
             Self::Export(listing) => (Method::GET, format!("/api/deliveries/export?{}", listing.query())),
-            Self::Count(listing) => (Method::GET, format!("/api/deliveries/count?{}", listing.query())),
+            Self::Count(queue, listing) => (Method::GET, format!("/api/{}/count?{}", queue.name(), listing.query())),
             Self::Verdicts(listing) => (Method::GET, format!("/api/deliveries/verdicts?{}", listing.query())),
-            Self::Show(id) => (Method::GET, format!("/api/deliveries/{id}")),
-            Self::Act(deed, id) => (Method::POST, format!("/api/deliveries/{id}/{}", deed.name())),
-            Self::Bulk(bulk) => {
-                (Method::POST, format!("/api/deliveries/{}?{}", bulk.deed.name(), bulk.listing.query()))
+            Self::Show(queue, id) => (Method::GET, format!("/api/{}/{id}", queue.name())),
+            Self::Body(id) => (Method::GET, format!("/api/envelopes/{id}/body")),
+            Self::Act(queue, deed, id) => (Method::POST, format!("/api/{}/{id}/{}", queue.name(), deed.name())),
+            Self::Bulk(Bulk { queue, deed, listing }) => {
+                (Method::POST, format!("/api/{}/{}?{}", queue.name(), deed.name(), listing.query()))
             }
             Self::Link(person) => (Method::GET, format!("/api/links?{}", person.query())),
             Self::Forget(person) => (Method::DELETE, format!("/api/links?{}", person.query())),
@@ -103,14 +107,19 @@ impl Desk {
     /// Answers.
     pub async fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::List(listing) => self.list(listing, summary).await,
+            Ask::List(Queue::Deliveries, listing) => self.list(listing, summary).await,
+            Ask::List(Queue::Envelopes, listing) => self.list_envelopes(listing).await,
             Ask::Export(listing) => self.list(listing, whole).await,
-            Ask::Count(listing) => self.count(listing).await,
+            Ask::Count(Queue::Deliveries, listing) => self.count(listing).await,
+            Ask::Count(Queue::Envelopes, listing) => self.count_envelopes(listing).await,
             Ask::Verdicts(listing) => self.verdicts(listing).await,
-            Ask::Show(id) => self.show(DeliveryId(id)).await,
-            Ask::Act(Deed::Retry, id) => touched(id, self.outbox.retry(DeliveryId(id)).await),
-            Ask::Act(Deed::Drop, id) => touched(id, self.outbox.drop(DeliveryId(id)).await),
-            Ask::Act(Deed::Remap, id) => self.remap(DeliveryId(id)).await,
+            Ask::Show(Queue::Deliveries, id) => self.show(DeliveryId(id)).await,
+            Ask::Show(Queue::Envelopes, id) => self.show_envelope(id).await,
+            Ask::Body(id) => self.envelope_body(id).await,
+            Ask::Act(Queue::Deliveries, Deed::Retry, id) => touched(id, self.outbox.retry(DeliveryId(id)).await),
+            Ask::Act(Queue::Deliveries, Deed::Drop, id) => touched(id, self.outbox.drop(DeliveryId(id)).await),
+            Ask::Act(Queue::Deliveries, Deed::Remap, id) => self.remap(DeliveryId(id)).await,
+            Ask::Act(Queue::Envelopes, deed, id) => self.act_on_envelope(deed, id).await,
             Ask::Bulk(bulk) => self.bulk(bulk).await,
             Ask::Link(person) => self.link(person).await,
             Ask::Forget(person) => self.forget(person).await,

@@ -53,8 +53,9 @@ fn judge(admin: &Admin, method: &Method, path: &str, headers: &HeaderMap) -> Res
     if is_write && !is_same_origin(headers) {
         return Err(Refusal::Origin);
     }
-    // All that is known of a person is not for whoever has an account on the machine.
-    let is_open = admin.listen.ip().is_loopback() && !path.starts_with("/api/person");
+    // What is known of people is not for whoever has an account on the machine.
+    let is_of_people = path.starts_with("/api/person") || path.ends_with("/body");
+    let is_open = admin.listen.ip().is_loopback() && !is_of_people;
     match has_token || (!is_write && is_open) {
         true => Ok(()),
         false => Err(Refusal::Token),

@@ -87,7 +87,7 @@ async fn warnings(admin: &Admin) -> Vec<String> {
         warnings.push(format!("{locked} kept envelopes cannot be read with this [store] key; they wait for their own"));
     }
     if dead > 0 {
-        warnings.push(format!("{dead} kept envelopes were given up; the log says why"));
+        warnings.push(format!("{dead} kept envelopes were given up; `selvedge envelopes list --state dead` tells why"));
     }
     warnings
 }

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{Forwards, Outbox};
 use crate::secret::Secret;
 use crate::store::Store;
-use api::{Answer, Ask, Bulk, Deed, Desk, Listing, Person};
+use api::{Answer, Ask, Bulk, Deed, Desk, Listing, Person, Queue};
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::middleware::from_fn_with_state;
@@ -93,17 +93,25 @@ pub fn router(admin: Admin) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/api/status", get(health::status))
         .route("/api/events", get(events::events))
-        .route("/api/deliveries", get(list))
+        .route("/api/deliveries", list(Queue::Deliveries))
         .route("/api/deliveries/export", get(export))
-        .route("/api/deliveries/count", get(count))
+        .route("/api/deliveries/count", count(Queue::Deliveries))
         .route("/api/deliveries/verdicts", get(verdicts))
-        .route("/api/deliveries/retry", bulk(Deed::Retry))
-        .route("/api/deliveries/remap", bulk(Deed::Remap))
-        .route("/api/deliveries/drop", bulk(Deed::Drop))
-        .route("/api/deliveries/{id}", get(show))
-        .route("/api/deliveries/{id}/retry", act(Deed::Retry))
-        .route("/api/deliveries/{id}/remap", act(Deed::Remap))
-        .route("/api/deliveries/{id}/drop", act(Deed::Drop))
+        .route("/api/deliveries/retry", bulk(Queue::Deliveries, Deed::Retry))
+        .route("/api/deliveries/remap", bulk(Queue::Deliveries, Deed::Remap))
+        .route("/api/deliveries/drop", bulk(Queue::Deliveries, Deed::Drop))
+        .route("/api/deliveries/{id}", show(Queue::Deliveries))
+        .route("/api/deliveries/{id}/retry", act(Queue::Deliveries, Deed::Retry))
+        .route("/api/deliveries/{id}/remap", act(Queue::Deliveries, Deed::Remap))
+        .route("/api/deliveries/{id}/drop", act(Queue::Deliveries, Deed::Drop))
+        .route("/api/envelopes", list(Queue::Envelopes))
+        .route("/api/envelopes/count", count(Queue::Envelopes))
+        .route("/api/envelopes/retry", bulk(Queue::Envelopes, Deed::Retry))
+        .route("/api/envelopes/drop", bulk(Queue::Envelopes, Deed::Drop))
+        .route("/api/envelopes/{id}", show(Queue::Envelopes))
+        .route("/api/envelopes/{id}/body", get(body))
+        .route("/api/envelopes/{id}/retry", act(Queue::Envelopes, Deed::Retry))
+        .route("/api/envelopes/{id}/drop", act(Queue::Envelopes, Deed::Drop))
         .route("/api/links", get(link).delete(forget))
         .route("/api/person", get(person))
         .route("/api/person/erase", post(erase))
@@ -112,33 +120,41 @@ pub fn router(admin: Admin) -> Router {
         .with_state(shared)
 }
 
-async fn list(State(node): Node, Query(listing): Query<Listing>) -> Answer {
-    node.answer(Ask::List(listing)).await
+fn list(queue: Queue) -> MethodRouter<Arc<Shared>> {
+    get(
+        move |State(node): Node, Query(listing): Query<Listing>| async move { node.answer(Ask::List(queue, listing)).await },
+    )
 }
 
 async fn export(State(node): Node, Query(listing): Query<Listing>) -> Answer {
     node.answer(Ask::Export(listing)).await
 }
 
-async fn count(State(node): Node, Query(listing): Query<Listing>) -> Answer {
-    node.answer(Ask::Count(listing)).await
+fn count(queue: Queue) -> MethodRouter<Arc<Shared>> {
+    get(move |State(node): Node, Query(listing): Query<Listing>| async move {
+        node.answer(Ask::Count(queue, listing)).await
+    })
 }
 
 async fn verdicts(State(node): Node, Query(listing): Query<Listing>) -> Answer {
     node.answer(Ask::Verdicts(listing)).await
 }
 
-async fn show(State(node): Node, Path(id): Path<i64>) -> Answer {
-    node.answer(Ask::Show(id)).await
+fn show(queue: Queue) -> MethodRouter<Arc<Shared>> {
+    get(move |State(node): Node, Path(id): Path<i64>| async move { node.answer(Ask::Show(queue, id)).await })
 }
 
-fn act(deed: Deed) -> MethodRouter<Arc<Shared>> {
-    post(move |State(node): Node, Path(id): Path<i64>| async move { node.answer(Ask::Act(deed, id)).await })
+async fn body(State(node): Node, Path(id): Path<i64>) -> Answer {
+    node.answer(Ask::Body(id)).await
 }
 
-fn bulk(deed: Deed) -> MethodRouter<Arc<Shared>> {
+fn act(queue: Queue, deed: Deed) -> MethodRouter<Arc<Shared>> {
+    post(move |State(node): Node, Path(id): Path<i64>| async move { node.answer(Ask::Act(queue, deed, id)).await })
+}
+
+fn bulk(queue: Queue, deed: Deed) -> MethodRouter<Arc<Shared>> {
     post(move |State(node): Node, Query(listing): Query<Listing>| async move {
-        node.answer(Ask::Bulk(Bulk { deed, listing })).await
+        node.answer(Ask::Bulk(Bulk { queue, deed, listing })).await
     })
 }
 

@@ -123,6 +123,9 @@ async fn deliveries_are_listed_shown_tried_and_dropped() {
         ("GET /api/deliveries?state=waiting&order=o+1".to_owned(), "", 200, "\"event\":\"Order Completed\""),
         ("GET /api/deliveries?state=dead".into(), "", 200, "{\"deliveries\":[]}"),
         ("GET /api/deliveries?state=lost".into(), "", 400, "one of waiting, leased, delivered, dead"),
+        ("GET /api/deliveries?endpoint=pages".into(), "", 400, "one of conversions, page_load"),
+        ("GET /api/deliveries?limit=0".into(), "", 400, "limit: it is at least 1"),
+        ("GET /api/deliveries?older_than=5x".into(), "", 400, "older_than: `5x` has an unknown unit"),
         ("GET /api/deliveries?stat=dead".into(), "", 400, "unknown field"),
         (format!("GET /api/deliveries/{id}"), "", 200, "\"params\":{\"OrderId\":\"o 1\"}"),
         ("GET /api/deliveries/4711".into(), "", 404, "no such delivery"),
@@ -133,6 +136,10 @@ async fn deliveries_are_listed_shown_tried_and_dropped() {
         ("GET /api/deliveries?state=dead".into(), "", 200, "\"state\":\"dead\""),
         (format!("POST /api/deliveries/{id}/drop"), TOKEN, 200, "\"done\":true"),
         (format!("POST /api/deliveries/{id}/retry"), TOKEN, 404, "no such delivery"),
+        ("GET /api/envelopes/1".into(), "", 404, "no such envelope"),
+        ("GET /api/envelopes/1/body".into(), "", 401, "token"),
+        ("GET /api/envelopes/1/body".into(), TOKEN, 404, "no such envelope"),
+        ("POST /api/envelopes/drop?state=dead".into(), "", 401, "token"),
         ("GET /api/nothing".into(), "", 404, "no such page"),
     ] {
         let answer = ask(address, &request, lines).await;

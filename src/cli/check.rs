@@ -1,8 +1,8 @@
 //! `selvedge check`: is the configuration fine, and if not, everything that is wrong with it.
 
+use super::cells::printable;
 use super::{FAILED, REFUSED};
 use crate::config::{self, Config};
-use crate::connect::one_line;
 use crate::connect::online::{self, Finding, Named, Verdict};
 use crate::destination::impact::config::Mode;
 use crate::fault::Faults;
@@ -77,7 +77,7 @@ fn look(config: &Config) -> io::Result<Vec<Finding>> {
 fn lines<'f>(findings: impl Iterator<Item = &'f Finding>) -> String {
     findings
         .map(|finding| {
-            format!("{}  {} – {}\n", finding.verdict.word(), one_line(&finding.what), one_line(&finding.found))
+            format!("{}  {} – {}\n", finding.verdict.word(), printable(&finding.what), printable(&finding.found))
         })
         .collect()
 }

@@ -1,10 +1,13 @@
 //! `selvedge deliveries`: what is to be delivered, was, or could not be.
 
-mod bulk;
 mod export;
 
-use super::node::{self, Failure, Target, member, printable};
-use crate::admin::api::{Ask, Deed, Listing};
+use super::bulk;
+use super::cells::{self, list, member, printable};
+use super::node::{self, Failure, Target};
+use crate::admin::api::{Ask, Bulk, Deed, Listing, Queue};
+use crate::destination::Endpoint;
+use crate::metrics::Label;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -76,8 +79,8 @@ struct Filter {
     /// The program's name
     #[arg(long)]
     program: Option<String>,
-    /// conversions, page_load or actions (refunds)
-    #[arg(long)]
+    /// Where they go; actions are refunds
+    #[arg(long, value_parser = Endpoint::ALL.map(Label::label))]
     endpoint: Option<String>,
     /// What impact.com said later: pending, accepted, refused or unknown
     #[arg(long)]
@@ -92,18 +95,20 @@ struct Filter {
     #[arg(long)]
     message: Option<String>,
     /// Only those recorded longer ago, such as 30d or 1h30m
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
     older_than: Option<String>,
     /// Only those recorded since then
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
     newer_than: Option<String>,
     /// Only numbers below this one: the next page
     #[arg(long, value_name = "ID")]
     before: Option<i64>,
     /// How many at most; a list has 50 without it, and never more than 1000
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 }
+
+const QUEUE: Queue = Queue::Deliveries;
 
 /// The columns of the list: a title, and the member of the JSON that it shows.
 const COLUMNS: [(&str, &str); 10] = [
@@ -123,9 +128,9 @@ const COLUMNS: [(&str, &str); 10] = [
 pub(super) fn run(arguments: Arguments) -> ExitCode {
     let target = &arguments.target;
     match arguments.action {
-        Action::List(filter) => node::ask(target, Ask::List(filter.into()), table),
+        Action::List(filter) => node::ask(target, Ask::List(QUEUE, filter.into()), table),
         Action::Count(filter) => node::ask(target, Ask::Verdicts(filter.into()), counts),
-        Action::Show { id } => node::ask(target, Ask::Show(id), whole),
+        Action::Show { id } => node::ask(target, Ask::Show(QUEUE, id), whole),
         Action::Retry { which, remap: false } => act(target, Deed::Retry, which),
         Action::Retry { which, remap: true } => act(target, Deed::Remap, which),
         Action::Drop { which } => act(target, Deed::Drop, which),
@@ -139,8 +144,8 @@ fn act(target: &Target, deed: Deed, which: Which) -> ExitCode {
         Some(_) if listing != Listing::default() => {
             node::end(target, Err(Failure::Usage("name a number or filters, not both".to_owned())))
         }
-        Some(id) => node::ask(target, Ask::Act(deed, id), if deed == Deed::Drop { dropped } else { due }),
-        None => bulk::run(target, deed, listing, which.yes),
+        Some(id) => node::ask(target, Ask::Act(QUEUE, deed, id), if deed == Deed::Drop { dropped } else { due }),
+        None => bulk::run(target, Bulk { queue: QUEUE, deed, listing }, which.yes),
     }
 }
 
@@ -164,29 +169,12 @@ impl From<Filter> for Listing {
 }
 
 fn table(body: &Value) -> String {
-    columns(COLUMNS, body.get("deliveries"))
+    cells::table(&COLUMNS, list(body, "deliveries"))
 }
 
 fn counts(body: &Value) -> String {
     let titles = [("PROGRAM", "program"), ("VERDICT", "verdict"), ("REASON", "reason"), ("COUNT", "count")];
-    columns(titles, body.get("verdicts"))
-}
-
-/// A table of the members of a list, under their titles.
-fn columns<const N: usize>(columns: [(&str, &str); N], list: Option<&Value>) -> String {
-    let list = list.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let titles = columns.map(|(title, _)| title.to_owned());
-    let rows = list.iter().map(|one| columns.map(|(_, name)| member(one, name)));
-    let rows: Vec<_> = std::iter::once(titles).chain(rows).collect();
-    let mut widths = [0; N];
-    for row in &rows {
-        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = (*width).max(cell.chars().count()));
-    }
-    let line = |row: &[String; N]| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    cells::table(&titles, list(body, "verdicts"))
 }
 
 fn whole(body: &Value) -> String {

@@ -3,6 +3,7 @@
 mod browser;
 mod script;
 
+use super::cells::printable;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -95,7 +96,7 @@ impl Stage {
         loop {
             tokio::select! {
                 event = watch.next() => match event {
-                    Some(event) => say(&format!("{}  {:18} {}\n", event.at.iso8601(), event.kind.label(), event.text))?,
+                    Some(event) => say(&format!("{}  {:18} {}\n", event.at.iso8601(), event.kind.label(), printable(&event.text)))?,
                     None => return Ok(()),
                 },
                 _ = terminate.recv() => return Ok(()),

@@ -1,6 +1,7 @@
 //! `selvedge explain`: what would become of these events, and why. Nothing is stored or sent.
 
 use super::FAILED;
+use super::cells::printable;
 use crate::attribution::Attribution;
 use crate::clock::{Clock, Time};
 use crate::config::{self, Config};
@@ -239,7 +240,8 @@ impl Explained<'_> {
 
     /// For people; whether links were looked up, too, tells what an absent click means.
     fn text(&self, links_asked: bool) -> String {
-        let mut text = format!("{} ({})\n", self.call, self.message_id.as_deref().unwrap_or("no messageId"));
+        let message_id = printable(self.message_id.as_deref().unwrap_or("no messageId"));
+        let mut text = format!("{} ({message_id})\n", printable(&self.call));
         match &self.attribution {
             None if links_asked => text.push_str("  click      none: no evidence in the call, no link in the store\n"),
             None => text.push_str("  click      none: no evidence in the call (--with-store looks links up)\n"),
@@ -253,7 +255,7 @@ impl Explained<'_> {
             Some(Err(kept)) => format!("as it came: {}", kept.label()),
             None => "as it came".to_owned(),
         };
-        text.push_str(&format!("  referrer   {referrer} ({written})\n"));
+        text.push_str(&format!("  referrer   {} ({written})\n", printable(&referrer)));
         for delivery in &self.deliveries {
             text.push_str(&delivery.text());
         }
@@ -285,6 +287,7 @@ impl Delivery<'_> {
         for Param { name, value, source } in &request.params {
             let row = program.row(request.endpoint, name).filter(|row| row != source);
             let row = row.map(|row| format!("  (row: {row})")).unwrap_or_default();
+            let [name, value, source] = [&**name, &**value, &**source].map(printable);
             text.push_str(&format!("    {name:width$}  {value}  ← {source}{row}\n"));
         }
         for Gap { name, why } in gaps {

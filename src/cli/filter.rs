@@ -1,7 +1,7 @@
 //! `selvedge filter`: what a filter is for these events, part by part.
 
 use super::FAILED;
-use super::node::printable;
+use super::cells::printable;
 use crate::fault::Faults;
 use crate::filter::{Event, Filter, Part};
 use clap::{Args, ValueEnum};

@@ -1,6 +1,7 @@
 //! `selvedge links`: whose click is known, and forgetting it.
 
-use super::node::{self, Target, member};
+use super::cells::member;
+use super::node::{self, Target};
 use crate::admin::api::{Ask, Person};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;

@@ -2,10 +2,13 @@
 //!
 //! Exit codes: 0 fine, 1 failed while running, 2 usage or configuration.
 
+mod bulk;
+mod cells;
 mod check;
 mod connect;
 mod deliveries;
 mod demo;
+mod envelopes;
 mod explain;
 mod filter;
 mod links;
@@ -40,6 +43,7 @@ enum Command {
     Explain(explain::Arguments),
     Filter(filter::Arguments),
     Deliveries(deliveries::Arguments),
+    Envelopes(envelopes::Arguments),
     Links(links::Arguments),
     Person(person::Arguments),
 }
@@ -54,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Filter(arguments) => filter::run(&arguments),
         Command::Deliveries(arguments) => deliveries::run(arguments),
+        Command::Envelopes(arguments) => envelopes::run(arguments),
         Command::Links(arguments) => links::run(arguments),
         Command::Person(arguments) => person::run(arguments),
     }

@@ -1,6 +1,7 @@
-//! How the command line reaches deliveries and links: through the admin listener of the node that runs, or straight in
-//! the store when none does. Whether one runs is told by the store folder's lock.
+//! How the command line reaches deliveries, envelopes and links: through the admin listener of the node that runs, or
+//! straight in the store when none does. Whether one runs is told by the store folder's lock.
 
+use super::cells::member;
 use super::{FAILED, REFUSED};
 use crate::admin::api::{Answer, Ask, Desk};
 use crate::clock::Clock;
@@ -225,18 +226,4 @@ fn reachable(mut admin: SocketAddr) -> SocketAddr {
         _ => {}
     }
     admin
-}
-
-/// On one line of a terminal, which strangers' text must not steer.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '·' } else { character }).collect()
-}
-
-/// A member as text for a terminal: `-` where there is none.
-pub(super) fn member(value: &Value, name: &str) -> String {
-    match value.get(name) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => printable(text),
-        Some(other) => other.to_string(),
-    }
 }

@@ -1,7 +1,8 @@
 //! `selvedge person`: everything that is known of a person, and erasing it.
 
 use super::FAILED;
-use super::node::{self, Failure, Target, member};
+use super::cells::{list, member};
+use super::node::{self, Failure, Target};
 use crate::admin::api::{Ask, Person};
 use clap::{Args, Subcommand};
 use http::StatusCode;
@@ -11,8 +12,8 @@ use std::process::ExitCode;
 /// Show or erase everything that is known of a person, on a running or stopped node
 ///
 /// That is: the links of the id and of the ids joined to it, when their clicks were first seen, their deliveries in
-/// every state, and their calls in the envelopes that wait for Segment. Exit codes: 0 done, 1 nothing is known, or not all
-/// could be erased, 2 usage or configuration.
+/// every state, and their calls in the envelopes that wait for Segment, or that it refused. Exit codes: 0 done, 1 nothing
+/// is known that could be shown, or not all could be erased, 2 usage or configuration.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -35,6 +36,7 @@ enum Action {
     ///
     /// The store's file is written anew, which needs as much free space again; on a running node only up to 32 MiB. If it
     /// is larger, what was erased is overwritten, but run this once more on the stopped node to be sure of every trace.
+    /// Of somebody of whom nothing is known it only clears what earlier erasures left, and exits with 0.
     Erase {
         #[command(flatten)]
         who: Who,
@@ -132,9 +134,9 @@ fn known(body: &Value) -> String {
         text.push_str(&format!("delivery  {}\n", cells.join("  ")));
     }
     for envelope in list(body, "envelopes") {
-        let [id, path, arrival] = ["id", "path", "arrival"].map(|name| member(envelope, name));
+        let [id, state, path, arrival] = ["id", "state", "path", "arrival"].map(|name| member(envelope, name));
         let calls = list(envelope, "calls").len();
-        text.push_str(&format!("envelope  {id}  {path}  {arrival}  calls of theirs: {calls}\n"));
+        text.push_str(&format!("envelope  {id}  {state}  {path}  {arrival}  calls of theirs: {calls}\n"));
     }
     text
 }
@@ -176,10 +178,6 @@ fn ids(body: &Value) -> String {
         text.push_str(&format!(", not {shared} that too many share"));
     }
     text
-}
-
-fn list<'a>(body: &'a Value, name: &str) -> &'a [Value] {
-    body.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

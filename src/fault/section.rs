@@ -307,6 +307,11 @@ impl<'r> Section<'r> {
         self.refuse_at(self.header.clone(), message, help);
     }
 
+    /// An error about the value under `key`, where it stands.
+    pub fn complain_of(&self, key: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.refuse_at(self.raw(key).map_or(self.header.clone(), Spanned::span), message, help);
+    }
+
     /// A warning about this section as a whole, at its header.
     pub fn warn(&self, message: impl Into<String>, help: impl Into<String>) {
         self.warn_at(self.header.clone(), message, help);

@@ -126,7 +126,7 @@ impl Courier {
     async fn send(&self, waiting: &Waiting, api: &Upstream) -> Outcome {
         let now = self.shared.clock.now();
         let wait = now.since(waiting.missed.arrival);
-        if wait >= self.retry_for {
+        if wait >= self.retry_for && !waiting.is_wanted {
             return Outcome::TooOld;
         }
         let Some(request) = self.request(waiting, wait) else { return Outcome::Refused(0) };

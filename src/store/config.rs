@@ -82,7 +82,8 @@ impl Config {
 fn key(section: &mut Section<'_>) -> Option<Secret> {
     let key = section.secret("key")?;
     if key.reveal().len() != KEY_DIGITS || !key.reveal().bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        section.complain(
+        section.complain_of(
+            "key",
             format!("`key` of [store] is not {KEY_DIGITS} hexadecimal digits"),
             "make one with `openssl rand -hex 32`, and keep it in a file or in the environment",
         );

@@ -1,11 +1,13 @@
 //! Requests that their target missed: kept in order until it takes them.
 
-use super::{Effect, ForwardRow, Hash, NewForward, ReadError, Store, Touched};
+mod browse;
+
+use super::{Effect, ForwardRow, Hash, NewForward, ReadError, State, Store, Touched};
 use crate::clock::Time;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
 
-const COLUMNS: &str = "id, record, arrival, attempts, place";
+const COLUMNS: &str = "id, record, arrival, attempts, ended, reason, place";
 
 /// Puts a request at the end of the queue.
 pub(super) fn keep(c: &Connection, new: &NewForward, is_full: bool) -> rusqlite::Result<Effect> {
@@ -42,6 +44,26 @@ pub(super) fn dead(c: &Connection, id: i64, reason: &str, now: Time) -> rusqlite
     Ok(touched(c.prepare_cached(sql)?.execute(params![id, now.millis(), reason])?))
 }
 
+/// A person wants one that was given up to be sent, after all others. Its reason says so from now: it is not too old any
+/// more.
+pub(super) fn revive(c: &Connection, id: i64) -> rusqlite::Result<Effect> {
+    let sql = "UPDATE forward SET ended = NULL, reason = 'retried', attempts = 0,
+        place = (SELECT max(place) + 1 FROM forward) WHERE id = ?1 AND ended IS NOT NULL";
+    if c.prepare_cached(sql)?.execute([id])? > 0 {
+        return Ok(Effect::Touched(Touched::Done));
+    }
+    let there = c.prepare_cached("SELECT 1 FROM forward WHERE id = ?1")?.exists([id])?;
+    Ok(Effect::Touched(if there { Touched::WrongState(State::Waiting) } else { Touched::NotFound }))
+}
+
+/// A person gives one up that waits, or removes one that was given up.
+pub(super) fn discard(c: &Connection, id: i64, now: Time) -> rusqlite::Result<Effect> {
+    match dead(c, id, "dropped", now)? {
+        Effect::Touched(Touched::NotFound) => taken(c, id),
+        done => Ok(done),
+    }
+}
+
 /// Another record in the place of one that held somebody who is forgotten.
 pub(super) fn rewrite(c: &Connection, id: i64, record: &[u8], gone: &[Hash]) -> rusqlite::Result<Effect> {
     let mut forget = c.prepare_cached("DELETE FROM forward_person WHERE forward = ?1 AND person = ?2")?;
@@ -69,15 +91,23 @@ pub(super) fn sweep(c: &Connection, kept: Duration, now: Time, limit: u32) -> ru
 }
 
 impl Store {
-    /// The request whose turn it is, of those behind the place `after`.
+    /// The request whose turn it is, of those behind the place `after`, and of those that `is_passed_over` does not name by their numbers.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next_forward(&self, after: i64) -> Result<Option<ForwardRow>, ReadError> {
+    pub async fn next_forward(
+        &self,
+        after: i64,
+        is_passed_over: impl Fn(i64) -> bool + Send + 'static,
+    ) -> Result<Option<ForwardRow>, ReadError> {
         let read = move |c: &Connection| {
-            let sql =
-                format!("SELECT {COLUMNS} FROM forward WHERE ended IS NULL AND place > ?1 ORDER BY place LIMIT 1");
-            c.prepare_cached(&sql)?.query_row([after], read_row).optional()
+            // The index holds the numbers: what is passed over costs no read of its record.
+            let mut turns =
+                c.prepare_cached("SELECT id FROM forward WHERE ended IS NULL AND place > ?1 ORDER BY place")?;
+            let mut ids = turns.query_map([after], |row| row.get::<_, i64>(0))?;
+            let next = ids.find(|id| id.as_ref().map_or(true, |id| !is_passed_over(*id))).transpose()?;
+            let sql = format!("SELECT {COLUMNS} FROM forward WHERE id = ?1");
+            c.prepare_cached(&sql)?.query_row([next], read_row).optional()
         };
         self.readers()?.read(read).await
     }
@@ -130,6 +160,8 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ForwardRow> {
         id: row.get(0)?,
         request: NewForward { record: row.get(1)?, arrival: Time::from_millis(row.get(2)?), people: Vec::new() },
         attempts: row.get(3)?,
-        place: row.get(4)?,
+        ended: row.get::<_, Option<i64>>(4)?.map(Time::from_millis),
+        reason: row.get(5)?,
+        place: row.get(6)?,
     })
 }

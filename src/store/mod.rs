@@ -11,6 +11,7 @@
 //! * Two processes never have one store folder open.
 
 mod browse;
+mod change;
 mod compact;
 pub mod config;
 mod damage;
@@ -27,13 +28,14 @@ mod schema;
 mod verdict;
 mod writer;
 
+pub use change::{Change, Effect, Keep, Touched};
 pub use config::{Config, OnFailure};
 pub use health::{Health, Stats};
 pub use open::OpenError;
 pub use reader::ReadError;
 pub use rows::{
-    Cap, Change, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, Effect, ForwardRow, Hash, Keep,
-    Lane, LinkRow, MappedRow, NewForward, OnceRow, OwnedRow, PersonKey, PersonRow, State, Touched,
+    Cap, CommitError, DeliveryFilter, DeliveryId, DeliveryRow, Depth, DraftRow, ForwardRow, Hash, Lane, LinkRow,
+    MappedRow, NewForward, OnceRow, OwnedRow, PersonKey, PersonRow, State,
 };
 pub use verdict::{Verdict, VerdictCount, VerdictRow};
 

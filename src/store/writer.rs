@@ -337,6 +337,8 @@ fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rus
         Change::Taken { id } => forwards::taken(connection, *id),
         Change::Forward { id, behind } => forwards::again(connection, *id, *behind),
         Change::Refused { id, reason } => forwards::dead(connection, *id, reason, now),
+        Change::Revive { id } => forwards::revive(connection, *id),
+        Change::Discard { id } => forwards::discard(connection, *id, now),
         Change::Rewrite { id, record, gone } => forwards::rewrite(connection, *id, record, gone),
     }
 }

@@ -28,6 +28,10 @@ const PLACES: &[(&str, &str)] = &[
         "[click]\ncookie_key = { env = \"SELVEDGE_NOT_THERE\" }\n",
         "6:14 error `cookie_key`: the environment variable `SELVEDGE_NOT_THERE` is not set",
     ),
+    (
+        "[store]\nsize_max = \"1 GiB\"\nkey = { env = \"PATH\" }\n",
+        "7:7 error `key` of [store] is not 64 hexadecimal digits",
+    ),
     ("[segment]\nprefix = \"cdp\"\n", "6:10 error `prefix`: `cdp` does not start with `/`"),
     ("[segment]\nprefix = \"/cdp/\"\n", "6:10 error `prefix`: `/cdp/` ends with `/`"),
     ("[segment]\nprefix = \"\"\n", "5:1 warning Segment's endpoints are offered nowhere"),

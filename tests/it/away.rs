@@ -179,3 +179,19 @@ async fn a_wrong_key_at_one_start_costs_no_envelope() {
     assert_eq!(message_ids(&taken(&stage, 1).await), ["m1"]);
     assert!(!stage.edge.readiness(200).await.contains(warning));
 }
+
+#[tokio::test]
+async fn what_segment_refused_later_is_warned_of_and_sent_when_somebody_wants_it() {
+    let stage = Stage::set().await;
+    stage.segment.script().next(Answer::status(503)).next(Answer::status(400));
+    assert_eq!(stage.post("/cdp/v1/t", "", call(1)).await, 200);
+    let warning = "1 kept envelopes were given up; `selvedge envelopes list --state dead` tells why";
+    eventually("the warning", async || stage.edge.admin("/readyz").await.text().contains(warning).then_some(())).await;
+    let (code, said) = stage.edge.operate("envelopes list").await;
+    assert!(code == Some(0) && said.contains("1   dead   /v1/t  ") && said.contains("refused: 400"), "{said}");
+    stage.segment.forget();
+    assert_eq!(stage.edge.operate("envelopes retry 1").await.0, Some(0));
+    assert_eq!(message_ids(&taken(&stage, 1).await), ["m1"]);
+    eventually("no warning", async || (!stage.edge.admin("/readyz").await.text().contains(warning)).then_some(()))
+        .await;
+}

@@ -4,6 +4,7 @@ use crate::node::{Node, both, delivery, printed, tell};
 use selvedge::clock::Clock;
 use selvedge::destination::kept::{self, Mapping};
 use selvedge::destination::{Endpoint, Subject};
+use selvedge::links::{IdKind, PersonKey};
 use selvedge::outbox::{Appended, DeliveryId, NewDelivery};
 use selvedge::segment::CallKind;
 use serde_json::json;
@@ -96,7 +97,10 @@ async fn many_are_asked_about_and_done_at_once() {
                 ("deliveries list --reason dropped --state waiting,dead", 0, "3   dead"),
                 ("deliveries list --newer-than 1h --state waiting", 0, "2   waiting"),
                 ("deliveries list --older-than 1h", 0, "CREATED\n"),
-                ("deliveries list --older-than soon", 2, "`soon` is not a duration"),
+                ("deliveries list --older-than soon", 2, "'--older-than <DURATION>': `soon` is not a duration"),
+                ("envelopes list --newer-than 5x", 2, "'--newer-than <DURATION>': `5x` has an unknown unit"),
+                ("deliveries list --endpoint pages", 2, "[possible values: conversions, page_load, actions]"),
+                ("deliveries list --limit 0", 2, "'--limit <LIMIT>': 0 is not in 1.."),
             ],
         );
     })
@@ -132,6 +136,29 @@ async fn what_passes_a_page_is_done_and_exported_to_the_end() {
         tell(config, &[("deliveries drop --endpoint page_load --yes", 0, "1203 dropped, 0 not done")]);
         assert_eq!(orders("deliveries export --program ca --state waiting --format json").len(), 0);
         assert_eq!(orders("deliveries export --format json").len(), MANY + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_strangers_text_does_not_steer_the_terminal() {
+    let fill = async |node: &Node| {
+        let order = "bad\u{1b}[31mred\n9   dead";
+        let user = PersonKey::of("default", IdKind::User, "u9");
+        let params = vec![("OrderId".to_owned(), order.to_owned())];
+        append(node, NewDelivery { user, params, event: "\u{9b}2J".to_owned(), ..delivery(order) }).await;
+    };
+    both(fill, |config| {
+        tell(
+            config,
+            &[
+                ("deliveries list", 0, "·2J              bad·[31mred·9   dead  carried"),
+                ("deliveries show 2", 0, "  OrderId = bad·[31mred·9   dead\n"),
+                ("deliveries show 2", 0, "order_id      bad·[31mred·9   dead\n"),
+                ("person show --user-id u9", 0, "·2J  bad·[31mred·9   dead\n"),
+                ("deliveries list --format json", 0, "bad\\u001b[31mred\\n9   dead"),
+            ],
+        );
     })
     .await;
 }

@@ -1,7 +1,8 @@
-//! `selvedge deliveries`, `links` and `person` as an operator meets them: on a stopped node, and on a running one.
+//! `selvedge deliveries`, `envelopes`, `links` and `person` as an operator meets them: on a stopped node, and on a running one.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop where it fails")]
 
 mod deliveries;
+mod envelopes;
 mod node;
 mod person;
 

@@ -116,7 +116,7 @@ async fn a_person_is_shown_and_erased_to_the_last_byte() {
         let count = |name: &str| shown[name].as_array().unwrap().len();
         assert_eq!((count("deliveries"), count("envelopes"), count("links"), count("sightings")), (180, 4, 2, 2));
         assert_eq!(shown["envelopes"][0]["calls"][1]["messageId"], "message-ada-3");
-        let batch = "envelope  1  /v1/batch";
+        let batch = "envelope  1  waiting  /v1/batch";
         tell(
             config,
             &[
@@ -142,6 +142,7 @@ async fn a_person_is_shown_and_erased_to_the_last_byte() {
                 ("person show --user-id user-ada", 1, "nothing is known"),
                 ("person erase --user-id user-ada", 2, "Nothing is known of this person. Clear what"),
                 ("person erase --user-id user-ada --yes", 0, "0 deliveries"),
+                ("person erase --help", 0, "exits with 0."),
                 ("person erase --anonymous-id anonymous-ada --yes", 0, "60 deliveries"),
                 ("person show --user-id user-bob", 0, batch),
                 ("links get user user-bob", 0, "click-both of "),

@@ -33,6 +33,7 @@ fn expected(command: &str) -> Option<String> {
         "selvedge deliveries list" => "1   delivered  us       conversions  Order Completed  A-1    linked".to_owned(),
         "selvedge deliveries list --verdict refused" => "ID  STATE  PROGRAM".to_owned(),
         "selvedge deliveries count" => "us       pending  -       1\n".to_owned(),
+        "selvedge envelopes list" => "ID  STATE  PATH  TRIES  ARRIVAL  REASON\n".to_owned(),
         "selvedge deliveries show 1" => format!("  ClickId = {}\n", click()),
         "selvedge person show --user-id customer-1001" => {
             "1  delivered  us  conversions  Order Completed  A-1\n".to_owned()
@@ -150,9 +151,11 @@ fn actions_that_are_named_beside_a_command_are_its_actions() {
     let readme = Readme::own();
     let help = |command| String::from_utf8(selvedge(&[command, "--help"], Path::new("/")).stdout).unwrap();
     let bullet = readme.between("* **Deliveries**:", "They go through a running node");
-    let (deliveries, links) = bullet.split_once("**Links**").unwrap();
+    let (deliveries, rest) = bullet.split_once("**Envelopes**").unwrap();
+    let (envelopes, links) = rest.split_once("**Links**").unwrap();
     let person = readme.between("* **A person's data**:", "removes");
-    for (command, named) in [("deliveries", deliveries), ("links", links), ("person", person)] {
+    for (command, named) in [("deliveries", deliveries), ("envelopes", envelopes), ("links", links), ("person", person)]
+    {
         for action in spans(named).into_iter().map(|span| span.split(' ').nth(2).unwrap_or(span)) {
             assert!(help(command).contains(&format!("\n  {action} ")), "{command} {action}");
         }

@@ -10,16 +10,37 @@ use serde_json::{Value, json};
 /// The most deliveries in one commit, as in a sweep: a few milliseconds.
 const SLICE: u32 = 500;
 
-/// Something to do to deliveries, and to which.
+/// What stands in a line until somebody takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Deliveries to a destination.
+    Deliveries,
+    /// Envelopes that Segment missed.
+    Envelopes,
+}
+
+impl Queue {
+    /// Its name in a path.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deliveries => "deliveries",
+            Self::Envelopes => "envelopes",
+        }
+    }
+}
+
+/// Something to do to many of a queue, and to which.
 #[derive(Clone, Debug)]
 pub struct Bulk {
+    /// Of what.
+    pub queue: Queue,
     /// What.
     pub deed: Deed,
     /// To which; the answer's `next` is the `before` of the next slice.
     pub listing: Listing,
 }
 
-/// What can be done to a delivery.
+/// What can be done to a delivery, or but for the mapping to an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
     /// Try it now.
@@ -53,6 +74,9 @@ impl Deed {
 impl Desk {
     /// A slice of a bulk.
     pub(super) async fn bulk(&self, bulk: Bulk) -> Answer {
+        if bulk.queue == Queue::Envelopes {
+            return self.bulk_envelopes(bulk.deed, bulk.listing).await;
+        }
         let mut filter = match bulk.listing.filter(self.outbox.now()) {
             Ok(filter) => filter,
             Err(answer) => return answer,

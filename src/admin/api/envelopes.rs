@@ -1,7 +1,9 @@
-//! A person's calls in the envelopes that are kept for Segment.
+//! The calls in the envelopes that are kept for Segment, and which of them are a person's.
 
 use crate::links::{IdKind, Person, PersonKey};
+use crate::metrics::Label;
 use crate::outbox::Missed;
+use crate::outbox::forwards::Record;
 use crate::proxy::calls::body::{Plain, open};
 use crate::segment::endpoint::{Endpoint, endpoint};
 use crate::segment::pixel::Pixel;
@@ -16,15 +18,14 @@ const BODY_FIELDS: [&str; 5] = ["content-encoding", "content-length", "content-m
 
 /// An envelope that holds something of a person's.
 pub(super) struct Found {
-    /// Its number.
-    pub(super) id: i64,
+    /// It.
+    pub(super) record: Record,
     /// The person's calls in it, as JSON.
     pub(super) calls: Vec<Value>,
     /// What is left without them.
     pub(super) rest: Rest,
     /// Ids of the person that are in none of the other calls.
     pub(super) gone: Vec<PersonKey>,
-    missed: Option<Missed>,
 }
 
 /// Whose a call is, by its hashed ids.
@@ -51,7 +52,7 @@ impl Whose {
 
 /// What an envelope that is filed under a person holds of theirs; `None`: nothing, all of it is somebody else's.
 /// One that cannot be read is taken to be the person's.
-pub(super) fn found(id: i64, missed: Option<Missed>, space: &str, person: &Person) -> Option<Found> {
+pub(super) fn found(record: Record, space: &str, person: &Person) -> Option<Found> {
     let (mut calls, mut staying) = (Vec::new(), Vec::new());
     let goes = |part: &Part<'_>| {
         let whose = Whose::of(part, space);
@@ -62,13 +63,36 @@ pub(super) fn found(id: i64, missed: Option<Missed>, space: &str, person: &Perso
         }
         goes
     };
-    let rest = match missed.as_ref().map(|missed| cut(missed, goes)) {
+    let rest = match record.missed.as_ref().map(|missed| cut(missed, goes)) {
         None | Some(Err(_)) => Rest::Nothing,
         Some(Ok(Rest::All)) => return None,
         Some(Ok(rest)) => rest,
     };
     let gone = person.ids().into_iter().filter(|id| !staying.contains(id)).collect();
-    Some(Found { id, calls, rest, gone, missed })
+    Some(Found { record, calls, rest, gone })
+}
+
+/// The types and messageIds of an envelope's calls; `None`: it holds none that could be read.
+pub(super) fn calls(missed: &Missed) -> Option<Vec<Value>> {
+    let kind = match endpoint(missed.path.split('?').next().unwrap_or_default()) {
+        Endpoint::Calls(Expect::One(kind)) | Endpoint::Pixel(kind) => Some(Value::from(kind.label())),
+        _ => None,
+    };
+    let mut calls = Vec::new();
+    let told = |part: &Part<'_>| {
+        let call: Value = serde_json::from_slice(part.raw).unwrap_or_default();
+        let text = |name: &str| call.get(name).filter(|value| value.is_string()).cloned();
+        calls.push(json!({ "type": kind.clone().or_else(|| text("type")), "messageId": text("messageId") }));
+        false
+    };
+    cut(missed, told).ok()?;
+    Some(calls)
+}
+
+/// A body as text, its encoding undone if that can be.
+pub(super) fn text(missed: &Missed) -> String {
+    let plain = plain(missed).unwrap_or_else(|_| missed.body.clone());
+    String::from_utf8_lossy(&plain).into_owned()
 }
 
 fn cut(missed: &Missed, goes: impl FnMut(&Part<'_>) -> bool) -> Result<Rest, Untouched> {
@@ -100,17 +124,20 @@ fn plain(missed: &Missed) -> Result<Bytes, Untouched> {
 impl Found {
     /// The request without the person's calls, if others are left; plain, whatever its encoding was.
     pub(super) fn rewritten(self) -> Option<Missed> {
-        let (Rest::Some(body), Some(mut missed)) = (self.rest, self.missed) else { return None };
+        let (Rest::Some(body), Some(mut missed)) = (self.rest, self.record.missed) else { return None };
         missed.fields.retain(|(name, _)| !BODY_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)));
         Some(Missed { body: Bytes::from(body), ..missed })
     }
 
     /// For people: what of the person's is in it.
     pub(super) fn told(&self) -> Value {
-        let path = self.missed.as_ref().map(|missed| missed.path.split('?').next().unwrap_or_default());
+        let Record { id, state, arrival, reason, missed, .. } = &self.record;
+        let path = missed.as_ref().map(|missed| missed.path.split('?').next().unwrap_or_default());
         json!({
-            "id": self.id,
-            "arrival": self.missed.as_ref().map(|missed| missed.arrival.iso8601()),
+            "id": id,
+            "state": state.name(),
+            "reason": reason,
+            "arrival": arrival.iso8601(),
             "path": path,
             "calls": self.calls,
         })
@@ -121,6 +148,7 @@ impl Found {
 mod tests {
     use super::*;
     use crate::clock::Time;
+    use crate::outbox::State;
 
     fn key(kind: IdKind, id: &str) -> PersonKey {
         PersonKey::of("s", kind, id).unwrap()
@@ -144,8 +172,25 @@ mod tests {
         }
     }
 
+    fn record(missed: Option<Missed>) -> Record {
+        let arrival = Time::from_seconds(1);
+        Record { id: 1, state: State::Waiting, arrival, attempts: 0, ended: None, reason: None, missed }
+    }
+
     fn rest(path: &str, body: &str) -> Option<Rest> {
-        found(1, Some(missed(path, &[], body.as_bytes())), "s", &person()).map(|found| found.rest)
+        found(record(Some(missed(path, &[], body.as_bytes()))), "s", &person()).map(|found| found.rest)
+    }
+
+    #[test]
+    fn calls_are_told_by_their_types_and_ids() {
+        let batch = r#"{"batch":[{"type":"track","messageId":"m1","userId":"u1"},{"type":"page","messageId":7},5]}"#;
+        let told = |path: &str, body: &str| calls(&missed(path, &[], body.as_bytes())).map(Value::from);
+        let two = json!([{ "type": "track", "messageId": "m1" }, { "type": "page", "messageId": null }]);
+        assert_eq!(told("/v1/batch", batch), Some(two));
+        assert_eq!(told("/v1/t", r#"{"messageId":"m"}"#), Some(json!([{ "type": "track", "messageId": "m" }])));
+        let pixel = "/v1/pixel/page?messageId=m&writeKey=k";
+        assert_eq!(told(pixel, ""), Some(json!([{ "type": "page", "messageId": "m" }])));
+        assert_eq!(told("/v1/t", "garbage"), None);
     }
 
     #[test]
@@ -170,7 +215,7 @@ mod tests {
             assert_eq!(rest(path, body), expected, "{path} {body}");
         }
         assert!(
-            found(1, None, "s", &person()).is_some_and(|found| found.rest == Rest::Nothing),
+            found(record(None), "s", &person()).is_some_and(|found| found.rest == Rest::Nothing),
             "sealed by another key"
         );
     }
@@ -183,7 +228,7 @@ mod tests {
         gzip.write_all(body.as_bytes()).unwrap();
         let fields = [("content-type", "application/json"), ("content-encoding", "gzip"), ("Digest", "x")];
         let missed = missed("/v1/b", &fields, &gzip.finish().unwrap());
-        let found = found(1, Some(missed), "s", &person()).unwrap();
+        let found = found(record(Some(missed)), "s", &person()).unwrap();
         assert_eq!(found.gone, [key(IdKind::User, "u1")], "a1 is still in it");
         assert_eq!(found.told()["calls"], json!([{ "userId": "u1" }]));
         let rewritten = found.rewritten().unwrap();

@@ -3,7 +3,8 @@
 use super::Answer;
 use crate::clock::Time;
 use crate::destination::Endpoint;
-use crate::outbox::{DeliveryId, Filter, State, Verdict, endpoint_name};
+use crate::metrics::Label;
+use crate::outbox::{DeliveryId, Filter, State, Verdict};
 use crate::units;
 use http::StatusCode;
 use serde::Deserialize;
@@ -44,20 +45,30 @@ impl Listing {
     }
 
     pub(super) fn filter(self, now: Time) -> Result<Filter, Answer> {
-        let bad = |why: String| Answer::error(StatusCode::BAD_REQUEST, why);
         let names = self.state.iter().flat_map(|names| names.split(','));
-        let ago = |text: Option<String>| text.map(|text| units::duration(&text).map(|age| now.minus(age))).transpose();
+        let ago = |name: &str, text: Option<String>| {
+            let read = |text: String| units::duration(&text).map_err(|why| refused(format!("{name}: {why}")));
+            text.map(|text| read(text).map(|age| now.minus(age))).transpose()
+        };
+        let is_known = |name: &String| Endpoint::ALL.iter().any(|endpoint| endpoint.label() == name);
+        if !self.endpoint.as_ref().is_none_or(is_known) {
+            let names = Endpoint::ALL.map(Label::label).join(", ");
+            return Err(refused(format!("a delivery's endpoint is one of {names}")));
+        }
+        if self.limit == Some(0) {
+            return Err(refused("limit: it is at least 1".to_owned()));
+        }
         Ok(Filter {
             states: names.map(state).collect::<Result<_, _>>()?,
             program: self.program,
-            endpoint: self.endpoint.map(endpoint).transpose()?,
+            endpoint: self.endpoint,
             order_id: self.order,
             message_id: self.message,
             verdict: self.verdict.as_deref().map(verdict).transpose()?,
             reason: self.reason,
             person: None,
-            since: ago(self.newer_than).map_err(bad)?,
-            until: ago(self.older_than).map_err(bad)?,
+            since: ago("newer_than", self.newer_than)?,
+            until: ago("older_than", self.older_than)?,
             before: self.before.map(DeliveryId),
             limit: self.limit.unwrap_or(Filter::LIMIT_DEFAULT),
         })
@@ -83,18 +94,10 @@ impl Listing {
     }
 }
 
-fn endpoint(name: String) -> Result<String, Answer> {
-    let names = Endpoint::ALL.map(endpoint_name);
-    if names.contains(&name.as_str()) {
-        return Ok(name);
-    }
-    Err(Answer::error(StatusCode::BAD_REQUEST, format!("an endpoint is one of {}", names.join(", "))))
-}
-
 fn state(name: &str) -> Result<State, Answer> {
     State::ALL.into_iter().find(|state| state.name() == name.trim()).ok_or_else(|| {
         let names = State::ALL.map(State::name).join(", ");
-        Answer::error(StatusCode::BAD_REQUEST, format!("a delivery's state is one of {names}"))
+        refused(format!("a delivery's state is one of {names}"))
     })
 }
 
@@ -103,4 +106,8 @@ fn verdict(name: &str) -> Result<Verdict, Answer> {
         let names = Verdict::ALL.map(Verdict::name).join(", ");
         Answer::error(StatusCode::BAD_REQUEST, format!("a delivery's verdict is one of {names}"))
     })
+}
+
+fn refused(why: String) -> Answer {
+    Answer::error(StatusCode::BAD_REQUEST, why)
 }

@@ -109,7 +109,7 @@ impl Desk {
         clicks.dedup();
         let sightings = self.links.sightings(&ids, &clicks).await?;
         let kept = self.forwards.of(&ids.ids()).await?;
-        let envelopes = kept.into_iter().filter_map(|(id, missed)| found(id, missed, space, &ids)).collect();
+        let envelopes = kept.into_iter().filter_map(|record| found(record, space, &ids)).collect();
         Ok(Known { deliveries: deliveries.into_iter().map(|row| row.id).collect(), ids, sightings, envelopes })
     }
 
@@ -177,13 +177,13 @@ impl Desk {
             calls += found.calls.len();
             match found.rest {
                 Rest::Some(_) => {
-                    let (id, gone) = (found.id, found.gone.clone());
+                    let (id, gone) = (found.record.id, found.gone.clone());
                     if let Some(missed) = found.rewritten() {
                         self.forwards.rewrite(id, missed, &gone).await?;
                     }
                 }
                 Rest::Nothing => {
-                    self.forwards.taken(found.id).await?;
+                    self.forwards.taken(found.record.id).await?;
                     envelopes += 1;
                 }
                 Rest::All => {}

@@ -6,7 +6,10 @@
 //! * What cannot be opened with the key of today waits for its own key, and holds nobody up.
 //! * No Authorization but a write key's is ever in a record.
 
+mod browse;
 mod seal;
+
+pub use browse::Record;
 
 use crate::clock::Time;
 use crate::secret::Secret;
@@ -48,6 +51,8 @@ pub struct Waiting {
     pub missed: Missed,
     /// How often it was sent in vain.
     pub attempts: u32,
+    /// Whether a person wants it to be sent, however old it is.
+    pub is_wanted: bool,
 }
 
 /// What became of a request that was to be kept.
@@ -123,13 +128,13 @@ impl Forwards {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn next(&self, mut after: i64, too_old: Time) -> Result<Option<Waiting>, ReadError> {
-        while let Some(row) = self.store.next_forward(after).await? {
+    pub async fn next(&self, after: i64, too_old: Time) -> Result<Option<Waiting>, ReadError> {
+        while let Some(row) = self.next_row(after).await? {
             let id = row.id;
             let reason = match self.opened(&row) {
                 Ok(waiting) => return Ok(Some(waiting)),
                 Err(Unopened::Damaged) => "damaged",
-                Err(Unopened::Locked) if row.request.arrival <= too_old => EXPIRED,
+                Err(Unopened::Locked) if row.reason.is_none() && row.request.arrival <= too_old => EXPIRED,
                 Err(Unopened::Locked) => {
                     if self.locked().is_empty() {
                         tracing::error!(
@@ -138,7 +143,6 @@ impl Forwards {
                         );
                     }
                     self.locked().insert(id);
-                    after = row.place;
                     continue;
                 }
             };
@@ -146,6 +150,11 @@ impl Forwards {
             self.refuse(id, reason).await.map_err(|error| ReadError(error.to_string()))?;
         }
         Ok(None)
+    }
+
+    async fn next_row(&self, after: i64) -> Result<Option<ForwardRow>, ReadError> {
+        let locked = self.locked.clone();
+        self.store.next_forward(after, move |id| lock(&locked).contains(&id)).await
     }
 
     fn locked(&self) -> MutexGuard<'_, HashSet<i64>> {
@@ -188,15 +197,6 @@ impl Forwards {
         Ok(Backlog { waiting, locked, dead, oldest })
     }
 
-    /// Those that hold a call of one of these people, given up or not: their numbers, and the requests that can be read.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn of(&self, people: &[PersonKey]) -> Result<Vec<(i64, Option<Missed>)>, ReadError> {
-        let rows = self.store.forwards_of(people.iter().map(|person| person.0).collect()).await?;
-        Ok(rows.iter().map(|row| (row.id, self.opened(row).ok().map(|waiting| waiting.missed))).collect())
-    }
-
     /// Puts another request, from which these people are gone, in the place of one.
     ///
     /// # Errors
@@ -225,7 +225,7 @@ impl Forwards {
     fn opened(&self, row: &ForwardRow) -> Result<Waiting, Unopened> {
         let plain = seal::open(&row.request.record, self.key.as_deref())?;
         let missed = parsed(&plain, row.request.arrival).ok_or(Unopened::Damaged)?;
-        Ok(Waiting { id: row.id, place: row.place, missed, attempts: row.attempts })
+        Ok(Waiting { id: row.id, place: row.place, missed, attempts: row.attempts, is_wanted: row.reason.is_some() })
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::Clock;
-use crate::store;
+use crate::store::{self, State, Touched};
 use std::path::Path;
 use std::time::Duration;
 
@@ -75,6 +75,8 @@ async fn a_key_keeps_them_from_the_eyes_of_others() {
         assert_eq!(next_body(&forwards).await, None, "it waits, and holds nobody up");
         let backlog = forwards.backlog().await.unwrap();
         assert_eq!((backlog.waiting, backlog.locked, backlog.dead), (1, 1, 0));
+        assert!(forwards.next(0, START).await.unwrap().is_none(), "it is known, and not looked at again");
+        assert_eq!(forwards.backlog().await.unwrap().dead, 0);
         forwards.store.close().await;
     }
     let forwards = open(folder.path(), Some(&key));
@@ -122,7 +124,7 @@ async fn people_are_found_and_leave() {
     assert_eq!(forwards.of(&[one, other]).await.unwrap().len(), 1);
     forwards.rewrite(1, missed("other"), &[one]).await.unwrap();
     assert!(forwards.of(&[one]).await.unwrap().is_empty());
-    assert_eq!(forwards.of(&[other]).await.unwrap()[0].1.as_ref().unwrap().body, "other");
+    assert_eq!(forwards.of(&[other]).await.unwrap()[0].missed.as_ref().unwrap().body, "other");
 }
 
 #[tokio::test]
@@ -134,4 +136,22 @@ async fn a_store_that_is_full_takes_none() {
     let unavailable = Forwards::new(Store::unavailable("no disk", Clock::manual(START)), None);
     assert!(unavailable.keep(missed("x")).await.is_err());
     assert!(tokio::time::timeout(Duration::from_millis(1), unavailable.news()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_person_wants_an_old_one_sent_and_gives_others_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let forwards = open(folder.path(), None);
+    for body in ["one", "two"] {
+        forwards.keep(missed(body)).await.unwrap();
+    }
+    forwards.refuse(1, EXPIRED).await.unwrap();
+    let [done, none] = [Touched::Done, Touched::NotFound];
+    assert_eq!(forwards.retry(&[1, 2, 3]).await.unwrap(), [done, Touched::WrongState(State::Waiting), none]);
+    assert!(!next(&forwards).await.unwrap().is_wanted, "the other one was before it");
+    assert_eq!(forwards.give_up(&[2, 3]).await.unwrap(), [done, none]);
+    let wanted = next(&forwards).await.unwrap();
+    assert!(wanted.id == 1 && wanted.is_wanted);
+    assert_eq!(forwards.give_up(&[2, 2]).await.unwrap(), [done, none]);
+    assert_eq!(forwards.backlog().await.unwrap(), Backlog { waiting: 1, locked: 0, dead: 0, oldest: Some(START) });
 }

@@ -1,13 +1,21 @@
-//! `selvedge deliveries retry` and `drop` with filters: counted, asked about, and done slice by slice.
+//! `retry` and `drop` of deliveries and envelopes with filters: counted, asked about, and done slice by slice.
 
-use super::super::FAILED;
-use super::super::node::{self, Failure, Reached, Target, member};
-use crate::admin::api::{Ask, Bulk, Deed, Listing};
+use super::FAILED;
+use super::cells::member;
+use super::node::{self, Failure, Reached, Target};
+use crate::admin::api::{Ask, Bulk, Deed, Queue};
+use crate::units;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-/// What there is something to do about.
-const STATES: &str = "waiting,dead";
+/// What there is something to do about: a waiting envelope is under way already.
+pub(super) fn states(queue: Queue, deed: Deed) -> &'static str {
+    match (queue, deed) {
+        (Queue::Envelopes, Deed::Retry) => "dead",
+        _ => "waiting,dead",
+    }
+}
+
 /// How many numbers are told of those that nothing was done to for one reason; JSON has all of them.
 const NUMBERS_TOLD: usize = 10;
 
@@ -19,20 +27,26 @@ struct Report {
     moved: Vec<Value>,
 }
 
-/// Runs the command.
-pub(super) fn run(target: &Target, deed: Deed, listing: Listing, yes: bool) -> ExitCode {
-    node::end(target, count_and_do(target, deed, listing, yes))
+/// A duration of the command line, as it is typed.
+pub(super) fn duration(text: &str) -> Result<String, String> {
+    units::duration(text).map(|_| text.to_owned())
 }
 
-fn count_and_do(target: &Target, deed: Deed, mut listing: Listing, yes: bool) -> Result<ExitCode, Failure> {
+/// Runs the command.
+pub(super) fn run(target: &Target, bulk: Bulk, yes: bool) -> ExitCode {
+    node::end(target, count_and_do(target, bulk, yes))
+}
+
+fn count_and_do(target: &Target, bulk: Bulk, yes: bool) -> Result<ExitCode, Failure> {
+    let Bulk { queue, deed, mut listing } = bulk;
     if listing.is_open() {
         return Err(Failure::Usage("name the number of one, or at least one filter, such as --state dead".to_owned()));
     }
-    listing.state.get_or_insert_with(|| STATES.to_owned());
-    let counted = node::reach(target, async |reached| reached.ask(Ask::Count(listing.clone())).await)?;
+    listing.state.get_or_insert_with(|| states(queue, deed).to_owned());
+    let counted = node::reach(target, async |reached| reached.ask(Ask::Count(queue, listing.clone())).await)?;
     let count = counted.get("count").and_then(Value::as_u64).unwrap_or_default();
     let count = listing.limit.map_or(count, |limit| count.min(u64::from(limit)));
-    if count > 0 && !node::confirm(&question(deed, count), yes)? {
+    if count > 0 && !node::confirm(&question(queue, deed, count), yes)? {
         return Ok(ExitCode::from(FAILED));
     }
     // What is recorded while somebody thinks about the question was not asked about.
@@ -40,36 +54,41 @@ fn count_and_do(target: &Target, deed: Deed, mut listing: Listing, yes: bool) ->
     let mut report = Report::default();
     let outcome = match count {
         0 => Ok(()),
-        _ => node::reach(target, async |reached| slices(reached, deed, listing, count, &mut report).await),
+        _ => node::reach(target, async |reached| {
+            slices(reached, Bulk { queue, deed, listing }, count, &mut report).await
+        }),
     };
-    target.print(&report.json(count), |_| report.text(deed, count))?;
+    target.print(&report.json(count), |_| report.text(queue, deed, count))?;
     outcome?;
     Ok(if report.not_done.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-fn question(deed: Deed, count: u64) -> String {
+fn question(queue: Queue, deed: Deed, count: u64) -> String {
     let what = match deed {
+        Deed::Retry if queue == Queue::Envelopes => "send them after those that wait",
         Deed::Retry => "try them now",
         Deed::Remap => "map them again and try them now",
-        Deed::Drop => "give them up; dead letters go for good",
+        Deed::Drop => "give them up; dead ones go for good",
     };
-    let match_them = if count == 1 { "delivery matches" } else { "deliveries match" };
-    format!("{count} {match_them}: {what}?")
+    let match_them = if count == 1 { "matches" } else { "match" };
+    format!("{count} {} {match_them}: {what}?", noun(queue, count))
 }
 
-async fn slices(
-    reached: &Reached,
-    deed: Deed,
-    mut listing: Listing,
-    count: u64,
-    report: &mut Report,
-) -> Result<(), Failure> {
+fn noun(queue: Queue, count: u64) -> &'static str {
+    match (queue, count) {
+        (Queue::Deliveries, 1) => "delivery",
+        (Queue::Envelopes, 1) => "envelope",
+        _ => queue.name(),
+    }
+}
+
+async fn slices(reached: &Reached, mut bulk: Bulk, count: u64, report: &mut Report) -> Result<(), Failure> {
     let mut left = count;
     while left > 0 {
-        listing.limit = Some(u32::try_from(left).unwrap_or(u32::MAX));
-        let body = reached.ask(Ask::Bulk(Bulk { deed, listing: listing.clone() })).await?;
+        bulk.listing.limit = Some(u32::try_from(left).unwrap_or(u32::MAX));
+        let body = reached.ask(Ask::Bulk(bulk.clone())).await?;
         let Some(next) = body.get("next").and_then(Value::as_i64) else { break };
-        listing.before = Some(next);
+        bulk.listing.before = Some(next);
         left = left.saturating_sub(report.take(body));
     }
     Ok(())
@@ -95,11 +114,12 @@ impl Report {
         json!({ "matched": count, "done": self.done, "not_done": self.not_done, "moved": self.moved })
     }
 
-    fn text(&self, deed: Deed, count: u64) -> String {
+    fn text(&self, queue: Queue, deed: Deed, count: u64) -> String {
         if count == 0 {
-            return "no delivery matches\n".to_owned();
+            return format!("no {} matches\n", noun(queue, 1));
         }
         let done = match deed {
+            Deed::Retry if queue == Queue::Envelopes => "waiting again",
             Deed::Retry => "due now",
             Deed::Remap => "mapped again and due now",
             Deed::Drop => "dropped",
@@ -147,7 +167,7 @@ mod tests {
   1: no such delivery (number 0)
   take care: number 40 was tried before as order o1, and is order - now
 ";
-        assert_eq!(report.text(Deed::Remap, 15), expected);
-        assert_eq!(Report::default().text(Deed::Drop, 0), "no delivery matches\n");
+        assert_eq!(report.text(Queue::Deliveries, Deed::Remap, 15), expected);
+        assert_eq!(Report::default().text(Queue::Envelopes, Deed::Drop, 0), "no envelope matches\n");
     }
 }
