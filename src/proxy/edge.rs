@@ -161,7 +161,8 @@ fn admit(request: &Request<Incoming>) -> Result<Host, Refusal> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method);
     }
-    if !request.uri().path().starts_with('/') {
+    let is_web = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "http" | "https"));
+    if !is_web || !request.uri().path().starts_with('/') {
         return Err(Refusal::BadTarget);
     }
     headers::check_framing(request.headers())?;

@@ -8,8 +8,21 @@ use std::net::{IpAddr, SocketAddr};
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const FORWARDED: HeaderName = http::header::FORWARDED;
+/// What proxies say of a visitor, and of the address that he asked for, beside `X-Forwarded-…` and `Forwarded`.
+const SAID_BY_PROXIES: [&str; 11] = [
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "front-end-https",
+    "x-original-host",
+    "x-original-url",
+    "x-rewrite-url",
+];
 
 /// The other end of a connection; made once for all its requests.
 #[derive(Clone, Debug)]
@@ -66,9 +79,23 @@ pub fn introduce(headers: &mut HeaderMap, peer: &Peer, host: Host, trusted: &[Ip
     }
 }
 
+/// Whether a field is one by which proxies tell who the visitor is, also as a server reads it that takes `_` for `-`.
+pub(super) fn is_about_visitor(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    if !name.contains('_') {
+        return is_said_by_proxies(name);
+    }
+    is_said_by_proxies(&name.replace('_', "-"))
+}
+
+fn is_said_by_proxies(name: &str) -> bool {
+    name.starts_with("x-forwarded-") || name == FORWARDED.as_str() || SAID_BY_PROXIES.contains(&name)
+}
+
 fn introduce_stranger(headers: &mut HeaderMap, peer: &Peer, host: Host) -> VisitorFacts {
-    headers.remove(X_REAL_IP);
-    headers.remove(FORWARDED);
+    while let Some(name) = headers.keys().find(|name| is_about_visitor(name)).cloned() {
+        headers.remove(name);
+    }
     headers.insert(X_FORWARDED_FOR, peer.ip_text.clone());
     headers.insert(X_FORWARDED_PROTO, scheme(peer.is_https()));
     headers.insert(X_FORWARDED_HOST, host.value().clone());
@@ -162,6 +189,9 @@ mod tests {
             ("x-forwarded-host", "evil.example"),
             ("x-real-ip", "6.6.6.6"),
             ("forwarded", "for=6.6.6.6"),
+            ("x-forwarded-port", "4711"),
+            ("x_forwarded_for", "6.6.6.6"),
+            ("true-client-ip", "6.6.6.6"),
         ];
         let (facts, out) = introduced("192.0.2.1", &lines, &["10.0.0.0/8"]);
         assert_eq!(

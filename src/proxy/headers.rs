@@ -1,5 +1,6 @@
 //! Fields that belong to one connection only, framing that two parsers could read differently, and loops.
 
+use super::forwarded;
 use super::rescue::Refusal;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
@@ -17,6 +18,15 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upgrade(HeaderValue);
 
+impl Upgrade {
+    /// Whether a `101` with these fields switches to what was asked for, and to nothing else (RFC 9110 §7.8).
+    pub fn is_granted(&self, answer: &HeaderMap) -> bool {
+        let mut granted = answer.get_all(UPGRADE).iter().flat_map(tokens).peekable();
+        granted.peek().is_some()
+            && granted.all(|protocol| tokens(&self.0).any(|asked| asked.eq_ignore_ascii_case(protocol)))
+    }
+}
+
 /// Refuses a request that has passed here before.
 pub fn check_loop(headers: &HeaderMap) -> Result<(), Refusal> {
     let is_ours = |token: &[u8]| {
@@ -32,11 +42,7 @@ pub fn check_loop(headers: &HeaderMap) -> Result<(), Refusal> {
 pub fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
     for name in headers.keys() {
         let fits = match name.as_str() {
-            "transfer-encoding" => {
-                let mut values = headers.get_all(name).iter();
-                let first = values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-                first && values.next().is_none() && !headers.contains_key(CONTENT_LENGTH)
-            }
+            "transfer-encoding" => is_plainly_chunked(headers) && !headers.contains_key(CONTENT_LENGTH),
             "transfer_encoding" | "content_length" => false,
             _ => true,
         };
@@ -45,6 +51,17 @@ pub fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// Whether an answer's body is encoded in no way that would be lost with its `Transfer-Encoding`: by chunks, or not at all.
+pub fn is_readable(answer: &HeaderMap) -> bool {
+    !answer.contains_key(TRANSFER_ENCODING) || is_plainly_chunked(answer)
+}
+
+fn is_plainly_chunked(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(TRANSFER_ENCODING).iter();
+    let first = values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    first && values.next().is_none()
 }
 
 /// Readies a request's fields for the next hop and returns the upgrade it asks for.
@@ -68,8 +85,12 @@ pub fn ready_request(headers: &mut HeaderMap, version: Version) -> Option<Upgrad
     upgrade
 }
 
-/// Readies an answer's fields for the visitor: hop-by-hop fields go, also those that `Connection` names.
+/// Readies an answer's fields for the visitor: hop-by-hop fields go, also those that `Connection` names, and a length that
+/// chunks have overruled (RFC 9112 §6.3).
 pub fn ready_response(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     strip(headers, is_hop_by_hop);
 }
 
@@ -115,9 +136,14 @@ fn strip_nominated(headers: &mut HeaderMap) {
     }
 }
 
-/// Fields that give a message its meaning; a sender must not nominate them (RFC 9110 §7.6.1), and one that does is not obeyed.
+/// Fields that give a message its meaning, or tell where it came from; a sender must not nominate them (RFC 9110 §7.6.1), and
+/// one that does is not obeyed.
 fn is_end_to_end(name: &HeaderName) -> bool {
-    *name == HOST || *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING || *name == CDN_LOOP
+    *name == HOST
+        || *name == CONTENT_LENGTH
+        || *name == TRANSFER_ENCODING
+        || *name == CDN_LOOP
+        || forwarded::is_about_visitor(name)
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {

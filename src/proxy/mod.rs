@@ -8,6 +8,8 @@ pub mod body;
 pub mod cacheable;
 pub mod calls;
 pub mod config;
+#[doc = include_str!("conformance.md")]
+pub mod conformance {}
 pub mod edge;
 pub mod forwarded;
 pub mod headers;

@@ -76,7 +76,8 @@ fn pass_on(
         headers::ready_response(answer.headers_mut());
         return Ok(answer.map(Body::from));
     }
-    let (Some(_), Some(visitor_side)) = (upgrade, visitor_side) else {
+    let granted = upgrade.is_some_and(|upgrade| upgrade.is_granted(answer.headers()));
+    let (true, Some(visitor_side)) = (granted, visitor_side) else {
         return Err(ForwardError::BadAnswer(None));
     };
     edge.tunnels().join(visitor_side, hyper::upgrade::on(&mut answer));

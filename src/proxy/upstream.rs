@@ -1,6 +1,7 @@
 //! The way to another server: pooled connections, time limits, and one more try where that is safe.
 
 use super::body::{Body, Progress};
+use super::headers;
 use super::rescue::ForwardError;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -116,7 +117,7 @@ impl Upstream {
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, ForwardError> {
         match timeout(self.response_wait, self.client.request(request)).await {
-            Ok(outcome) => outcome.map_err(classify),
+            Ok(outcome) => read(outcome),
             Err(_) => Err(ForwardError::ResponseTimeout),
         }
     }
@@ -128,7 +129,7 @@ impl Upstream {
         loop {
             let before = progress.frames();
             match timeout(self.response_wait, &mut answer).await {
-                Ok(outcome) => return outcome.map_err(classify),
+                Ok(outcome) => return read(outcome),
                 Err(_) if progress.frames() == before => return Err(ForwardError::ResponseTimeout),
                 Err(_) => {}
             }
@@ -179,6 +180,12 @@ fn copy(request: &Request<Body>) -> Request<Body> {
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();
     again
+}
+
+/// An answer whose body can be passed on; or what is wrong.
+fn read(outcome: Result<Response<Incoming>, ClientError>) -> Result<Response<Incoming>, ForwardError> {
+    let answer = outcome.map_err(classify)?;
+    if headers::is_readable(answer.headers()) { Ok(answer) } else { Err(ForwardError::BadAnswer(None)) }
 }
 
 fn classify(error: ClientError) -> ForwardError {

@@ -4,7 +4,7 @@ use super::crowd::Crowd;
 use super::drain::{Drain, Phase, Signal};
 use super::limits::Limits;
 use super::tls;
-use super::watch::{Answering, Due, Pulse, Watched};
+use super::watch::{Answering, BreaksOff, Due, Pulse, Watched};
 use crate::metrics::Metrics;
 use crate::proxy::{Edge, Peer};
 use http::{Request, Response};
@@ -221,7 +221,7 @@ impl Speaker {
 
     async fn serve<S>(&self, stream: S, is_http2: bool, peer: Peer, edge: Arc<Edge>, stop: Signal)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + BreaksOff + Unpin + Send + 'static,
     {
         let pulse = Pulse::new(self.limits);
         let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse), !is_http2));
@@ -293,6 +293,7 @@ async fn answer(
 ) -> Result<Response<Answering>, Infallible> {
     let (edge, peer, pulse) = &*shared;
     let in_flight = pulse.request();
+    let version = request.version();
     let response = edge.handle(request, peer).await;
-    Ok(response.map(|body| Answering::new(body, in_flight)))
+    Ok(response.map(|body| Answering::new(body, in_flight, version)))
 }

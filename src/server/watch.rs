@@ -5,16 +5,19 @@
 
 use super::limits::Limits;
 use crate::proxy::Body;
+use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Bytes;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_rustls::server::TlsStream;
 
 /// How much later than its limit a connection is cut at the most.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(5);
@@ -34,6 +37,8 @@ pub(super) struct Pulse {
     head_since: AtomicU64,
     /// When a write first found no room.
     stuck_since: AtomicU64,
+    /// An answer broke off, and nothing but the connection's end can tell.
+    broke_off: AtomicBool,
     retire: Notify,
 }
 
@@ -67,6 +72,7 @@ impl Pulse {
             silent_since: AtomicU64::new(0),
             head_since: AtomicU64::new(NEVER),
             stuck_since: AtomicU64::new(NEVER),
+            broke_off: AtomicBool::new(false),
             retire: Notify::new(),
         })
     }
@@ -134,12 +140,15 @@ impl Drop for InFlight {
 /// An answer's body; its request is under way until it is sent.
 pub(super) struct Answering {
     body: Body,
-    _request: InFlight,
+    request: InFlight,
+    /// Whether it is the connection's end that ends it: to HTTP/1.0 there are no chunks.
+    ends_with_connection: bool,
 }
 
 impl Answering {
-    pub(super) fn new(body: Body, request: InFlight) -> Self {
-        Self { body, _request: request }
+    pub(super) fn new(body: Body, request: InFlight, version: Version) -> Self {
+        let ends_with_connection = version == Version::HTTP_10 && body.size_hint().exact().is_none();
+        Self { body, request, ends_with_connection }
     }
 }
 
@@ -151,7 +160,11 @@ impl HttpBody for Answering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if self.ends_with_connection && matches!(frame, Some(Err(_))) {
+            self.request.0.broke_off.store(true, Relaxed);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -163,15 +176,42 @@ impl HttpBody for Answering {
     }
 }
 
+/// A stream that can end in a way that nobody takes for the end of an answer.
+pub(super) trait BreaksOff {
+    /// Makes its end look like what it is.
+    fn break_off(&self);
+}
+
+impl BreaksOff for TcpStream {
+    fn break_off(&self) {
+        if let Err(error) = self.set_zero_linger() {
+            tracing::debug!(%error, "a connection ends as if its answer were whole");
+        }
+    }
+}
+
+impl BreaksOff for TlsStream<TcpStream> {
+    /// An end without `close_notify` says it already.
+    fn break_off(&self) {}
+}
+
 /// A stream that leaves marks.
-pub(super) struct Watched<S> {
+pub(super) struct Watched<S: BreaksOff> {
     stream: S,
     pulse: Arc<Pulse>,
     /// Whether bytes between requests begin a head: in HTTP/2 they need not.
     reads_heads: bool,
 }
 
-impl<S> Watched<S> {
+impl<S: BreaksOff> Drop for Watched<S> {
+    fn drop(&mut self) {
+        if self.pulse.broke_off.load(Relaxed) {
+            self.stream.break_off();
+        }
+    }
+}
+
+impl<S: BreaksOff> Watched<S> {
     pub(super) fn new(stream: S, pulse: Arc<Pulse>, reads_heads: bool) -> Self {
         Self { stream, pulse, reads_heads }
     }
@@ -187,7 +227,7 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + BreaksOff + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
@@ -203,7 +243,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + BreaksOff + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(written)
