@@ -357,7 +357,8 @@ fn tell(report: &Report<'_>, shared: &Shared) {
         Outcome::Accepted { .. } => None,
         Outcome::Retry { why, .. } => Some(why.label()),
         Outcome::Refused { .. } => Some("refused"),
-        Outcome::Unauthorized { .. } => Some("unauthorized"),
+        Outcome::NoAccess { status: 404, .. } => Some("missing"),
+        Outcome::NoAccess { .. } => Some("unauthorized"),
         Outcome::Unfit(why) => Some(why.label()),
     };
     if let Some(trouble) = trouble {
@@ -376,7 +377,7 @@ fn tell(report: &Report<'_>, shared: &Shared) {
             Outcome::Accepted { receipt } => {
                 receipt.as_deref().map(|receipt| format!(" → {receipt}")).unwrap_or_default()
             }
-            Outcome::Retry { detail, .. } | Outcome::Refused { detail, .. } | Outcome::Unauthorized { detail, .. } => {
+            Outcome::Retry { detail, .. } | Outcome::Refused { detail, .. } | Outcome::NoAccess { detail, .. } => {
                 format!(": {detail}")
             }
             Outcome::Unfit(why) => format!(": {}", why.label()),

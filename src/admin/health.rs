@@ -101,6 +101,11 @@ fn held_up(admin: &Admin) -> Vec<String> {
             Why::Credentials => format!(
                 "program {program}: {endpoint} has refused the account's credentials since {since}; its deliveries wait"
             ),
+            Why::Missing => {
+                format!(
+                    "program {program}: {endpoint} has known no such account or campaign since {since}; its deliveries wait"
+                )
+            }
             Why::Forbidden => format!(
                 "program {program}: since {since} the account's token may not read APISubmissions; its verdicts are not known"
             ),

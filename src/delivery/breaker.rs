@@ -1,4 +1,4 @@
-//! A lane's breaker: while its endpoint is down or refuses the credentials, one delivery at a time asks whether it is
+//! A lane's breaker: while its endpoint is down or refuses the program, one delivery at a time asks whether it is
 //! back. A pure value.
 
 use crate::clock::Time;
@@ -12,8 +12,9 @@ const FAILURES_MAX: u32 = 5;
 const DOWN_MIN: Duration = Duration::from_secs(1);
 /// … up to this: an endpoint that is back is found within a minute, and one that is not gets one request a minute.
 const DOWN_MAX: Duration = Duration::from_secs(60);
-/// How long refused credentials pause their lane: one request a minute tells when they are right again.
-const CREDENTIALS_WAIT: Duration = Duration::from_secs(60);
+/// How long refused credentials, or a campaign that is not there, pause their lane: one request a minute tells when that
+/// is over.
+const ACCESS_WAIT: Duration = Duration::from_secs(60);
 
 /// Why a lane's breaker is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +23,8 @@ pub enum Why {
     Down,
     /// 401 or 403: somebody must correct the account's SID or token.
     Credentials,
+    /// 404: somebody must correct the account's SID or the campaign.
+    Missing,
     /// 403 to a question for a verdict: the token may deliver, but not ask.
     Forbidden,
 }
@@ -107,7 +110,8 @@ fn failure(outcome: &Outcome) -> Option<Why> {
         Outcome::Accepted { .. } | Outcome::Refused { .. } | Outcome::Unfit(_) => None,
         Outcome::Retry { why: Trouble::RateLimited, .. } => None,
         Outcome::Retry { why: Trouble::ServerError | Trouble::NotSent | Trouble::MaybeSent, .. } => Some(Why::Down),
-        Outcome::Unauthorized { .. } => Some(Why::Credentials),
+        Outcome::NoAccess { status: 404, .. } => Some(Why::Missing),
+        Outcome::NoAccess { .. } => Some(Why::Credentials),
     }
 }
 
@@ -115,7 +119,7 @@ fn failure(outcome: &Outcome) -> Option<Why> {
 fn pause(why: Why, pauses: u32, jitter: f64) -> Duration {
     match why {
         Why::Down => (DOWN_MIN * (1 << pauses.min(6))).min(DOWN_MAX).mul_f64(0.5 + jitter / 2.0),
-        Why::Credentials | Why::Forbidden => CREDENTIALS_WAIT,
+        Why::Credentials | Why::Missing | Why::Forbidden => ACCESS_WAIT,
     }
 }
 
@@ -124,6 +128,7 @@ impl Label for Why {
         match self {
             Self::Down => "down",
             Self::Credentials => "credentials",
+            Self::Missing => "missing",
             Self::Forbidden => "forbidden",
         }
     }
@@ -144,7 +149,7 @@ mod tests {
     }
 
     fn unauthorized() -> Outcome {
-        Outcome::Unauthorized { status: 401, detail: String::new() }
+        Outcome::NoAccess { status: 401, detail: String::new() }
     }
 
     #[test]

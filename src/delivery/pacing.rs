@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_lane_in_trouble_stops_alone() {
         let mut pacing = pacing();
-        let refused = Outcome::Unauthorized { status: 401, detail: String::new() };
+        let refused = Outcome::NoAccess { status: 401, detail: String::new() };
         pacing.note("us", Endpoint::Conversions, &refused, NOW, 0.0);
         assert_eq!(most(&pacing, "us", Endpoint::Conversions, 0), Some(0));
         assert_eq!(most(&pacing, "us", Endpoint::Conversions, 60), Some(1));

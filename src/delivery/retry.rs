@@ -75,7 +75,7 @@ pub fn next(outcome: &Outcome, made: Made, jitter: f64) -> Step {
         }
         // All of the account, or of the lane, waits: this one keeps its place among the others until that is over.
         Outcome::Retry { why: Trouble::RateLimited, after, .. } => asked_wait(*after),
-        Outcome::Unauthorized { .. } => Duration::ZERO,
+        Outcome::NoAccess { .. } => Duration::ZERO,
         Outcome::Retry { after, .. } => after.unwrap_or_default().min(AFTER_MAX) + backoff(made.number).mul_f64(jitter),
     };
     if made.age >= made.age_max { Step::Dead(Reason::Expired) } else { Step::Again(wait) }
@@ -123,7 +123,7 @@ mod tests {
         use Trouble::{MaybeSent, NotSent, RateLimited, ServerError};
         let accepted = Outcome::Accepted { receipt: None };
         let refused = Outcome::Refused { status: 400, detail: "OrderId: missing".to_owned() };
-        let unauthorized = Outcome::Unauthorized { status: 401, detail: "no".to_owned() };
+        let unauthorized = Outcome::NoAccess { status: 401, detail: "no".to_owned() };
         let (once, many) = (true, false);
         let unfit = Unfit::NoActionId;
         for (outcome, attempt, age, unrepeatable, jitter, expected) in [

@@ -224,7 +224,7 @@ fn unanswered() -> Outcome {
 fn receipt(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Accepted { receipt } => receipt.clone(),
-        Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::Unauthorized { .. } | Outcome::Unfit(_) => None,
+        Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::NoAccess { .. } | Outcome::Unfit(_) => None,
     }
 }
 
@@ -234,7 +234,7 @@ fn words(outcome: &Outcome) -> String {
         Outcome::Accepted { .. } => String::new(),
         Outcome::Retry { detail, .. } => detail.clone(),
         Outcome::Unfit(why) => unfit(*why).to_owned(),
-        Outcome::Refused { status, detail } | Outcome::Unauthorized { status, detail } => format!("{status}: {detail}"),
+        Outcome::Refused { status, detail } | Outcome::NoAccess { status, detail } => format!("{status}: {detail}"),
     }
 }
 

@@ -304,8 +304,9 @@ pub enum Outcome {
         /// Its own words (field and message), bounded.
         detail: String,
     },
-    /// The account's credentials were refused (401, 403): about the account, not this delivery.
-    Unauthorized {
+    /// The account's credentials were refused (401, 403), or there is no such account or campaign (404): about the program,
+    /// not this delivery.
+    NoAccess {
         /// The HTTP status.
         status: u16,
         /// Its own words, bounded.

@@ -118,10 +118,10 @@ async fn what_is_refused_becomes_a_dead_letter_in_impacts_own_words() {
 #[tokio::test]
 async fn a_person_sends_a_dead_letter_again() {
     let stage = Stage::set().await;
-    stage.impact.conversions_script().next(Answer::status(404).body("no such account"));
+    stage.impact.conversions_script().next(Answer::status(402).body("no"));
     assert_eq!(stage.track(order("o1")).await, 200);
     let dead = stage.edge.delivery_in(1, "dead").await;
-    assert_eq!(dead["last_error"], "404: no such account");
+    assert_eq!(dead["last_error"], "402: no");
     assert_eq!(stage.edge.operate("deliveries retry 1").await.0, Some(0));
     stage.edge.delivery_in(1, "delivered").await;
     let seen = stage.impact.conversions();
@@ -249,25 +249,34 @@ async fn an_answer_that_never_comes_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_wait_for_a_person_and_page_loads_go_on() {
-    let stage = Stage::set().await;
-    stage.impact.conversions_script().always(Answer::status(401).body(r#"{"status":401,"title":"Unauthorized"}"#));
-    assert_eq!(stage.track(order("o1")).await, 200);
-    let noted = eventually("the refusal to be noted", async || {
-        Some(stage.edge.delivery(1).await).filter(|delivery| delivery["last_error"] != json!(null))
-    })
-    .await;
-    assert_eq!((&noted["state"], &noted["last_error"]), (&json!("waiting"), &json!("401: Unauthorized")));
-    let opened = json!({"type": "track", "event": "Application Opened", "messageId": "m", "anonymousId": "a", "context": {"app": {"namespace": "com.example"}}});
-    assert_eq!(stage.track(opened).await, 200);
-    stage.edge.delivery_in(2, "delivered").await;
-    // The site is served all the same, so the node is ready; but it says what is wrong.
-    let ready = stage.edge.admin("/readyz").await;
-    let said: Value = serde_json::from_slice(&ready.body).unwrap();
-    let warning = said["warnings"][0].as_str().unwrap();
-    assert!(ready.status() == 200 && warning.contains("us") && warning.contains("credentials"), "{said}");
-    let held_up = r#"selvedge_held_up{program="us",endpoint="conversions",why="credentials"}"#;
-    assert_eq!(stage.edge.count(held_up).await, 1);
+async fn a_program_without_access_waits_for_a_person_and_its_page_loads_go_on() {
+    for (status, title, why, word) in
+        [(401, "Unauthorized", "credentials", "credentials"), (404, "Not Found", "missing", "campaign")]
+    {
+        let mut stage = Stage::set().await;
+        let body = json!({"status": status, "title": title}).to_string();
+        stage.impact.conversions_script().always(Answer::status(status).body(body));
+        assert_eq!(stage.track(order("o1")).await, 200);
+        let noted = eventually("the refusal to be noted", async || {
+            Some(stage.edge.delivery(1).await).filter(|delivery| delivery["last_error"] != json!(null))
+        })
+        .await;
+        assert_eq!((&noted["state"], &noted["last_error"]), (&json!("waiting"), &json!(format!("{status}: {title}"))));
+        let opened = json!({"type": "track", "event": "Application Opened", "messageId": "m", "anonymousId": "a", "context": {"app": {"namespace": "com.example"}}});
+        assert_eq!(stage.track(opened).await, 200);
+        stage.edge.delivery_in(2, "delivered").await;
+        // The site is served all the same, so the node is ready; but it says what is wrong.
+        let ready = stage.edge.admin("/readyz").await;
+        let said: Value = serde_json::from_slice(&ready.body).unwrap();
+        let warning = said["warnings"][0].as_str().unwrap();
+        assert!(ready.status() == 200 && warning.contains("us") && warning.contains(word), "{said}");
+        let held_up = format!("selvedge_held_up{{program=\"us\",endpoint=\"conversions\",why=\"{why}\"}}");
+        assert_eq!(stage.edge.count(&held_up).await, 1);
+        // Corrected, with a restart: nothing is lost.
+        stage.impact.conversions_script().usual();
+        stage.edge.kill_and_run_again().await;
+        stage.edge.delivery_in(1, "delivered").await;
+    }
 }
 
 #[tokio::test]

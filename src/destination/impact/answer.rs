@@ -34,7 +34,9 @@ pub fn outcome(answer: &Answer, endpoint: Endpoint, now: Time) -> Outcome {
     let detail = words(json.as_ref(), &answer.body);
     match status {
         429 => Outcome::Retry { why: Trouble::RateLimited, detail, after: wait(&answer.headers, now) },
-        401 | 403 => Outcome::Unauthorized { status, detail },
+        401 | 403 => Outcome::NoAccess { status, detail },
+        // Of an action's change it says that there is no such action.
+        404 if endpoint != Endpoint::Actions => Outcome::NoAccess { status, detail },
         400..=499 => Outcome::Refused { status, detail },
         _ => {
             let detail = bounded(format!("{status} {detail}").trim_end());
@@ -195,12 +197,14 @@ mod tests {
     #[test]
     fn each_status_has_its_meaning() {
         let detail = || "no".to_owned();
-        for status in [400, 402, 404, 405, 408, 409, 422, 499] {
+        for status in [400, 402, 405, 408, 409, 422, 499] {
             assert_eq!(conversion(status, "no"), Outcome::Refused { status, detail: detail() });
         }
-        for status in [401, 403] {
-            assert_eq!(conversion(status, "no"), Outcome::Unauthorized { status, detail: detail() });
+        for status in [401, 403, 404] {
+            assert_eq!(conversion(status, "no"), Outcome::NoAccess { status, detail: detail() });
         }
+        let no_action = outcome_of(404, &[], "no", Endpoint::Actions);
+        assert_eq!(no_action, Outcome::Refused { status: 404, detail: detail() });
         let limited = Outcome::Retry { why: Trouble::RateLimited, detail: detail(), after: None };
         assert_eq!(conversion(429, "no"), limited);
         for status in [301, 302, 304, 307, 500, 502, 503, 504, 599] {

@@ -65,9 +65,9 @@ pub fn said(answer: &Answer, now: Time) -> Said {
             json.map_or(Said::NotYet, |json| of_submission(&json))
         }
         Outcome::Retry { why, after, .. } => Said::Retry { why, after },
-        Outcome::Unauthorized { status, .. } => Said::Unauthorized { status },
         // A submission that was queued a moment ago may not be found yet.
-        Outcome::Refused { status: 404, .. } => Said::NotYet,
+        Outcome::NoAccess { status: 404, .. } => Said::NotYet,
+        Outcome::NoAccess { status, .. } => Said::Unauthorized { status },
         Outcome::Refused { .. } | Outcome::Unfit(_) => Said::Retry { why: Trouble::ServerError, after: None },
     }
 }

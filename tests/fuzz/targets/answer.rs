@@ -38,8 +38,8 @@ fn check(status: u16, outcome: &Outcome) {
             assert!((200..300).contains(&status));
             receipt.as_deref().unwrap_or_default()
         }
-        Outcome::Unauthorized { detail, .. } => {
-            assert!(status == 401 || status == 403);
+        Outcome::NoAccess { detail, .. } => {
+            assert!(matches!(status, 401 | 403 | 404));
             detail
         }
         Outcome::Refused { detail, .. } => {
