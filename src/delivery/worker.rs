@@ -244,6 +244,9 @@ fn unfit(why: Unfit) -> &'static str {
             "no verdict on its order names the action, and not both event_type_id and the order's id are known"
         }
         Unfit::NothingToChange => "it says neither an amount nor products that all have a sku and a price",
+        Unfit::PartWithoutProducts => {
+            "it gives back less than was sent of its order, or that is not known, and names no products: say which, or no amount"
+        }
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Unfit {
     NoActionId,
     /// It does not say what changes: an amount, or products with a sku and a price.
     NothingToChange,
+    /// It gives back less than the order, or who knows how much of it, and does not say which products.
+    PartWithoutProducts,
 }
 
 impl Label for Unfit {
@@ -69,6 +71,7 @@ impl Label for Unfit {
         match self {
             Self::NoActionId => "no_action_id",
             Self::NothingToChange => "nothing_to_change",
+            Self::PartWithoutProducts => "part_without_products",
         }
     }
 }

@@ -34,7 +34,7 @@ async fn an_order_is_taken_back_by_the_action_of_its_verdict() {
     let products =
         json!([{"sku": "s1", "price": "12.50", "quantity": 2, "category": "Hats"}, {"sku": "s 2", "price": 3}]);
     for (name, message, properties) in [
-        ("Order Refunded", "r1", json!({"order_id": "o1"})),
+        ("Order Refunded", "r1", json!({"order_id": "o1", "total": 10.5})),
         ("Order Cancelled", "r2", json!({"order_id": "o2"})),
         ("Order Refunded", "r3", json!({"order_id": "o3", "products": products})),
         ("Order Updated", "r4", json!({"order_id": "o4", "revenue": "8.10", "products": products})),
@@ -114,7 +114,10 @@ async fn an_order_without_a_known_action_is_named_by_event_type_and_order() {
     stage.edge.judged(3, "accepted").await;
     let unpriced = json!({"order_id": "o1", "products": [{"sku": "s1", "price": 1}, {"sku": "s2"}]});
     assert_eq!(stage.track(event("Order Refunded", "r3", &unpriced)).await, 200);
-    for (id, reason) in [(1, "no_action_id"), (2, "no_action_id"), (4, "nothing_to_change")] {
+    let part = json!({"order_id": "o1", "total": 3.5});
+    assert_eq!(stage.track(event("Order Refunded", "r4", &part)).await, 200);
+    let dead = [(1, "no_action_id"), (2, "no_action_id"), (4, "nothing_to_change"), (5, "part_without_products")];
+    for (id, reason) in dead {
         let dead = eventually("the dead letter", async || {
             let shown = stage.edge.admin(&format!("/api/deliveries/{id}")).await;
             let shown: Value = serde_json::from_slice(&shown.body).unwrap();

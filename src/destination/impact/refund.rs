@@ -4,7 +4,7 @@
 //!
 //! | event | request | |
 //! |---|---|---|
-//! | refunded, without products | DELETE | the whole action is reversed: `ITEM_RETURNED` |
+//! | refunded, without products | DELETE | the whole action is reversed: `ITEM_RETURNED`; an amount is compared with the order's, not sent |
 //! | refunded, with products | PUT | each product's `Sku`, by `ItemSubTotalDelta` = −price × quantity: `ITEM_RETURNED` |
 //! | cancelled | DELETE | `REJECTED` |
 //! | updated | PUT | `Amount` = the order's new revenue: `ORDER_UPDATE` |
@@ -27,6 +27,10 @@ pub(super) enum Kind {
 const ORDER_ID: [&str; 3] = ["properties.orderId", "properties.order_id", "properties.transactionID"];
 /// What an order amounts to after a change, as an action counts it: without shipping and tax.
 const AMOUNT: [&str; 2] = ["properties.revenue", "properties.subtotal"];
+/// What a refund without products gives back; the first is the closest to what was sent of the order.
+const GIVEN_BACK: [&str; 3] = ["properties.revenue", "properties.subtotal", "properties.total"];
+/// More than any currency has, and a little for prices that were divided.
+const PLACES: usize = 12;
 /// What makes a second reversal of one order the same; no event type is called so.
 const REVERSAL: &str = "DELETE Actions";
 
@@ -55,6 +59,7 @@ pub(super) fn request(program: &Program, call: &Value, kind: Kind) -> Request {
         (Kind::Refunded, None) => {
             is_reversal = true;
             params.push(constant("DispositionCode", "ITEM_RETURNED"));
+            params.extend(GIVEN_BACK.into_iter().find_map(|place| at(call, place, "Amount")));
         }
         (Kind::Cancelled, _) => {
             is_reversal = true;
@@ -85,8 +90,41 @@ pub fn addressed(params: &[(String, String)], about: Option<Conversion<'_>>) -> 
             vec![("ActionTrackerId".to_owned(), event_type.to_owned()), ("OrderId".to_owned(), order.to_owned())]
         }
     };
-    form.extend(params.iter().filter(|(name, _)| name != "ActionTrackerId" && name != "OrderId").cloned());
+    let mut ours = vec!["ActionTrackerId", "OrderId"];
+    if is_reversal(params) {
+        if value_of(params, "Amount").is_some_and(|amount| !is_whole(amount, about)) {
+            return Err(Unfit::PartWithoutProducts);
+        }
+        ours.push("Amount");
+    }
+    form.extend(params.iter().filter(|(name, _)| !ours.contains(&name.as_str())).cloned());
     Ok(form)
+}
+
+/// Whether so much is at least what was sent of the order; not if that is not known, lest a whole action be reversed for a
+/// part of it.
+fn is_whole(amount: &str, about: Option<Conversion<'_>>) -> bool {
+    let given_back = money(amount.trim_start_matches('-'));
+    let sent = about.and_then(|about| amount_of(about.params));
+    given_back.zip(sent).is_some_and(|(given_back, sent)| given_back >= sent)
+}
+
+/// What a conversion amounted to: by its order, else by its items.
+fn amount_of(params: &[(String, String)]) -> Option<u128> {
+    if let Some(amount) = value_of(params, "OrderSubTotalPostDiscount") {
+        return money(amount);
+    }
+    let is_item = |name: &str| name.strip_prefix("ItemSubTotal").is_some_and(|number| number.parse::<u32>().is_ok());
+    let mut items = params.iter().filter(|(name, _)| is_item(name)).map(|(_, amount)| money(amount)).peekable();
+    items.peek()?;
+    let sum = items.try_fold(0u128, |sum, item| sum.checked_add(item?))?;
+    sum.checked_sub(value_of(params, "OrderDiscount").map_or(Some(0), money)?)
+}
+
+/// A plain decimal number of at most [`PLACES`], in its last unit.
+fn money(text: &str) -> Option<u128> {
+    let (digits, places) = decimal(text)?;
+    digits.checked_mul(10u128.pow(u32::try_from(PLACES.checked_sub(places)?).ok()?))
 }
 
 /// Whether a mapped refund takes its whole action back.
@@ -201,5 +239,30 @@ mod tests {
         assert_eq!(addressed(&form(&[("DispositionCode", "REJECTED")]), Some(unnamed)), Err(Unfit::NoActionId));
         let empty = form(&[("OrderId", "o1"), ("Reason", "ORDER_UPDATE")]);
         assert_eq!(addressed(&empty, Some(known)), Err(Unfit::NothingToChange));
+    }
+
+    #[test]
+    fn an_amount_takes_an_action_back_only_if_it_is_all_of_the_order() {
+        let by_order = form(&[("OrderSubTotalPostDiscount", "30.10"), ("ItemSubTotal1", "1")]);
+        let by_items = form(&[("ItemSubTotal1", "20"), ("ItemSubTotal2", "10.5"), ("OrderDiscount", "0.40")]);
+        let unknown = form(&[("OrderId", "o1")]);
+        let odd = form(&[("OrderSubTotalPostDiscount", "30.1e0")]);
+        for (amount, sent, is_sent) in [
+            ("30.1", &by_order, true),
+            ("30.10", &by_items, true),
+            ("-30.10", &by_order, true),
+            ("35", &by_order, true),
+            ("30.09", &by_order, false),
+            ("10", &by_items, false),
+            ("much", &by_order, false),
+            ("30.1", &unknown, false),
+            ("30.1", &odd, false),
+        ] {
+            let refund = form(&[("OrderId", "o1"), ("DispositionCode", "ITEM_RETURNED"), ("Amount", amount)]);
+            let about = Conversion { action_id: Some("1.2.3"), params: sent };
+            let whole = form(&[("ActionId", "1.2.3"), ("DispositionCode", "ITEM_RETURNED")]);
+            let expected = if is_sent { Ok(whole) } else { Err(Unfit::PartWithoutProducts) };
+            assert_eq!(addressed(&refund, Some(about)), expected, "{amount} of {sent:?}");
+        }
     }
 }
