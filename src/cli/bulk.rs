@@ -4,7 +4,6 @@ use super::FAILED;
 use super::cells::member;
 use super::node::{self, Failure, Reached, Target};
 use crate::admin::api::{Ask, Bulk, Deed, Queue};
-use crate::units;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -25,11 +24,6 @@ struct Report {
     done: u64,
     not_done: Vec<Value>,
     moved: Vec<Value>,
-}
-
-/// A duration of the command line, as it is typed.
-pub(super) fn duration(text: &str) -> Result<String, String> {
-    units::duration(text).map(|_| text.to_owned())
 }
 
 /// Runs the command.

@@ -5,6 +5,7 @@ mod export;
 use super::bulk;
 use super::cells::{self, list, member, printable};
 use super::node::{self, Failure, Target};
+use super::stretch::Stretch;
 use crate::admin::api::{Ask, Bulk, Deed, Listing, Queue};
 use crate::destination::Endpoint;
 use crate::metrics::Label;
@@ -94,18 +95,8 @@ struct Filter {
     /// The call's messageId
     #[arg(long)]
     message: Option<String>,
-    /// Only those recorded longer ago, such as 30d or 1h30m
-    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
-    older_than: Option<String>,
-    /// Only those recorded since then
-    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
-    newer_than: Option<String>,
-    /// Only numbers below this one: the next page
-    #[arg(long, value_name = "ID")]
-    before: Option<i64>,
-    /// How many at most; a list has 50 without it, and never more than 1000
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: Option<u32>,
+    #[command(flatten)]
+    stretch: Stretch,
 }
 
 const QUEUE: Queue = Queue::Deliveries;
@@ -162,8 +153,8 @@ fn due(body: &Value) -> String {
 
 impl From<Filter> for Listing {
     fn from(filter: Filter) -> Self {
-        let Filter { state, program, endpoint, verdict, reason, order, message, older_than, newer_than, before, limit } =
-            filter;
+        let Filter { state, program, endpoint, verdict, reason, order, message, stretch } = filter;
+        let Stretch { older_than, newer_than, before, limit } = stretch;
         Self { state, program, endpoint, verdict, reason, order, message, older_than, newer_than, before, limit }
     }
 }

@@ -3,6 +3,7 @@
 use super::bulk;
 use super::cells::{self, list, member};
 use super::node::{self, Failure, Target};
+use super::stretch::Stretch;
 use crate::admin::api::{Ask, Bulk, Deed, Listing, Queue};
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -64,18 +65,8 @@ struct Filter {
     /// Why they were given up: refused, expired, damaged, dropped
     #[arg(long)]
     reason: Option<String>,
-    /// Only those that arrived longer ago, such as 30d or 1h30m
-    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
-    older_than: Option<String>,
-    /// Only those that arrived since then
-    #[arg(long, value_name = "DURATION", value_parser = bulk::duration)]
-    newer_than: Option<String>,
-    /// Only numbers below this one: the next page
-    #[arg(long, value_name = "ID")]
-    before: Option<i64>,
-    /// How many at most; a list has 50 without it, and never more than 1000
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: Option<u32>,
+    #[command(flatten)]
+    stretch: Stretch,
 }
 
 const QUEUE: Queue = Queue::Envelopes;
@@ -140,7 +131,8 @@ fn waiting(_: &Value) -> String {
 
 impl From<Filter> for Listing {
     fn from(filter: Filter) -> Self {
-        let Filter { state, reason, older_than, newer_than, before, limit } = filter;
+        let Filter { state, reason, stretch } = filter;
+        let Stretch { older_than, newer_than, before, limit } = stretch;
         Self { state, reason, older_than, newer_than, before, limit, ..Self::default() }
     }
 }

@@ -15,6 +15,7 @@ mod links;
 mod node;
 mod person;
 mod run;
+mod stretch;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
