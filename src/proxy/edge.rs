@@ -81,7 +81,9 @@ impl Edge {
             Route::Site(site) => (metrics::Route::Site, self.visit(site, request, peer, host, &watch).await),
             Route::Call { site, prefix } => {
                 let space = site.map_or("default", |site| &site.settings.space);
-                (metrics::Route::Segment, self.call(request, peer, host, space, prefix, &watch).await)
+                // A call's state is many times as large as a visit's, and every request would be moved about with room for it.
+                let call = Box::pin(self.call(request, peer, host, space, prefix, &watch));
+                (metrics::Route::Segment, call.await)
             }
             Route::UnknownHost => return refuse(Refusal::UnknownHost),
         };

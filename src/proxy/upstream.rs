@@ -21,8 +21,9 @@ use tokio::time::timeout;
 const IDLE_MAX: Duration = Duration::from_secs(4);
 /// Idle connections kept for each host; enough for the bursts of a busy page, few enough for small origins.
 const IDLE_CONNECTIONS_MAX: usize = 256;
-/// The largest head of an answer, and the read buffer of its body. Set-Cookie lines of big sites reach 16 KiB.
-const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// The largest head of an answer, and the read buffer of its body. Set-Cookie lines of big sites reach 16 KiB; bodies are
+/// read in half as many pieces as with 64 KiB.
+const READ_BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// How long a connection may be silent before the kernel asks whether the other side still lives.
 const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
 

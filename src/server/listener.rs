@@ -206,12 +206,13 @@ impl Speaker {
                 let is_http2 = *http2 && timeout(self.limits.head, begins_http2(&stream)).await.unwrap_or(false);
                 self.serve(stream, is_http2, Peer::new(address, None), edge, stop).await;
             }
-            Speaks::Tls(acceptor) => match timeout(self.limits.handshake, acceptor.accept(stream)).await {
+            Speaks::Tls(acceptor) => match Box::pin(timeout(self.limits.handshake, acceptor.accept(stream))).await {
                 Ok(Ok(stream)) => {
                     let (_, agreed) = stream.get_ref();
                     let is_http2 = agreed.alpn_protocol() == Some(tls::HTTP2);
                     let name = agreed.server_name().unwrap_or_default().to_ascii_lowercase();
-                    self.serve(stream, is_http2, Peer::new(address, Some(name.into())), edge, stop).await;
+                    let peer = Peer::new(address, Some(name.into()));
+                    Box::pin(self.serve(stream, is_http2, peer, edge, stop)).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, ip = %address.ip(), "a TLS handshake failed"),
                 Err(_) => tracing::debug!(ip = %address.ip(), "a TLS handshake took too long"),
@@ -229,8 +230,9 @@ impl Speaker {
         let shared = Arc::new((edge, peer, Arc::clone(&pulse)));
         let service = service_fn(move |request| answer(Arc::clone(&shared), request));
         if is_http2 {
-            let connection = pin!(self.http2.serve_connection(stream, service));
-            finish(connection, http2::Connection::graceful_shutdown, &pulse, stop).await;
+            // Boxed, so that not every connection has room for it.
+            let mut connection = Box::pin(self.http2.serve_connection(stream, service));
+            finish(connection.as_mut(), http2::Connection::graceful_shutdown, &pulse, stop).await;
         } else {
             let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
             finish(connection, http1::UpgradeableConnection::graceful_shutdown, &pulse, stop).await;
