@@ -105,7 +105,7 @@ impl Listener {
 
     /// Starts to accept, in a task of its own that ends when `drain` does. The socket is closed as soon as a stop begins.
     pub fn start(self, hall: &Hall, drain: &Drain) {
-        let speaker = Speaker { http1: http1(&hall.limits), http2: http2(), speaks: self.speaks, limits: hall.limits };
+        let speaker = Speaker { http1: http1(), http2: http2(), speaks: self.speaks, limits: hall.limits };
         tokio::spawn(accept(self.socket, speaker, hall.clone(), drain.signal()));
     }
 }
@@ -160,11 +160,10 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn http1(limits: &Limits) -> http1::Builder {
+fn http1() -> http1::Builder {
     let mut http = http1::Builder::new();
-    // Hyper's own wait for a head begins with the silence before it.
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.idle + limits.head)
+    // Hyper's own wait for a head would set a timer for each request; the connection's watchman waits for less.
+    http.header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(FIELDS_MAX)
         .half_close(false);
