@@ -36,4 +36,4 @@ pub use https::Https;
 pub use missed::Courier;
 pub use regions::Regions;
 pub use shared::Shared;
-pub use upstream::{Upstream, Waits};
+pub use upstream::{Protocol, Upstream, Waits};

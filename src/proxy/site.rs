@@ -27,7 +27,7 @@ impl Served {
     /// Prepares the way to the site's origin; connects to nothing yet.
     pub fn new(settings: Site) -> Result<Self, UpstreamError> {
         let waits = Waits { connect: settings.connect_timeout, response: settings.response_timeout };
-        let origin = Upstream::new(&settings.origin, waits)?;
+        let origin = Upstream::new(&settings.origin, settings.origin_protocol, waits)?;
         Ok(Self { settings, origin })
     }
 }
@@ -54,7 +54,7 @@ pub(super) async fn visit(
             None => None,
         }
     };
-    let forwarded = watch.waiting(site.origin.forward(request.map(Body::from)));
+    let forwarded = watch.waiting(site.origin.forward(request.map(|body| Body::came(version, body))));
     let (outcome, first_seen) = tokio::join!(forwarded, first_seen);
     let mut response = match outcome.and_then(|answer| pass_on(edge, answer, upgrade.as_ref(), visitor_side)) {
         Ok(response) => response,
@@ -68,13 +68,13 @@ pub(super) async fn visit(
 
 fn pass_on(
     edge: &Edge,
-    mut answer: Response<Incoming>,
+    mut answer: Response<Body>,
     upgrade: Option<&Upgrade>,
     visitor_side: Option<OnUpgrade>,
 ) -> Result<Response<Body>, ForwardError> {
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         headers::ready_response(answer.headers_mut());
-        return Ok(answer.map(Body::from));
+        return Ok(answer);
     }
     let granted = upgrade.is_some_and(|upgrade| upgrade.is_granted(answer.headers()));
     let (true, Some(visitor_side)) = (granted, visitor_side) else {

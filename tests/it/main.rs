@@ -26,6 +26,7 @@ mod kills;
 mod limits;
 mod mobile;
 mod operations;
+mod origins;
 mod outage;
 mod paths;
 mod pixel;
