@@ -137,7 +137,8 @@ impl App {
         let drain = Drain::new();
         let sites = listeners.iter().map(Listener::url).collect();
         let hall =
-            Hall::new(edge.clone(), shared.metrics.clone(), config.limits, config.listen.trusted_proxies.clone());
+            Hall::new(edge.clone(), shared.metrics.clone(), config.limits, config.listen.trusted_proxies.clone())
+                .taking_websockets_by_http2(config.listen.http2_websocket);
         for listener in listeners {
             listener.start(&hall, &drain);
         }

@@ -23,6 +23,9 @@ pub enum Refusal {
     /// CONNECT or TRACE.
     #[error("this method is not allowed")]
     Method,
+    /// A CONNECT for something else than a WebSocket (RFC 9220 §3).
+    #[error("this protocol is not spoken here")]
+    Protocol,
     /// No site is configured for this host.
     #[error("no site is served under this host")]
     UnknownHost,
@@ -80,6 +83,7 @@ pub fn refuse(refusal: Refusal) -> Response<Body> {
     let status = match refusal {
         Refusal::BadHost | Refusal::BadFraming | Refusal::BadTarget | Refusal::BrokenBody => StatusCode::BAD_REQUEST,
         Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::Protocol => StatusCode::NOT_IMPLEMENTED,
         Refusal::UnknownHost | Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Refusal::Loop => StatusCode::LOOP_DETECTED,
     };

@@ -41,3 +41,4 @@ mod streams;
 mod suppression;
 mod tls;
 mod verdicts;
+mod websocket;

@@ -18,7 +18,7 @@ pub(crate) use command::Running;
 pub(crate) use edge::{Edge, Starting};
 pub(crate) use origin::{Origin, Seen, answers};
 pub(crate) use stage::Stage;
-pub(crate) use streams::{Asked, Streams, read as read_stream, visit};
+pub(crate) use streams::{Asked, Streams, read as read_stream, visit, visit_with_settings};
 
 use std::time::Duration;
 

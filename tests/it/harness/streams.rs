@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream, client, server};
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -161,4 +161,13 @@ pub(crate) async fn visit(address: SocketAddr) -> client::SendRequest<Bytes> {
     let (sender, connection) = client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     sender.ready().await.unwrap()
+}
+
+/// The same, once the other side's settings have come: they stand before its first answer.
+pub(crate) async fn visit_with_settings(address: SocketAddr) -> client::SendRequest<Bytes> {
+    let mut sender = visit(address).await;
+    let request = Request::get("http://shop.example/cdp").method(Method::TRACE).body(()).unwrap();
+    let (answer, _) = sender.send_request(request, true).unwrap();
+    assert_eq!(soon("a refusal", answer).await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+    sender
 }
