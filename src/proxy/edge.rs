@@ -19,7 +19,7 @@ use super::websocket::{self, Opening};
 use crate::metrics;
 use crate::segment::endpoint::endpoint;
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri};
+use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -159,11 +159,21 @@ fn seen_from_segment(uri: &Uri, prefix: &str) -> String {
     target.strip_prefix(prefix).unwrap_or("/").to_owned()
 }
 
+/// Whether a target has a path. What stands behind an absolute-form target's host may begin with its query (RFC 9112 §3.2.2); the
+/// path of HTTP/2 may not (RFC 9113 §8.3.1).
+fn is_path(request: &Request<Incoming>) -> bool {
+    let uri = request.uri();
+    match request.version() {
+        Version::HTTP_2 => uri.path_and_query().is_some_and(|target| target.as_str().starts_with('/')),
+        _ => uri.path().starts_with('/'),
+    }
+}
+
 /// Refuses what must not be forwarded at all; what passes has one host.
 fn admit(request: &Request<Incoming>) -> Result<Host, Refusal> {
     websocket::check(request)?;
     let is_web = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "http" | "https"));
-    if !is_web || !request.uri().path().starts_with('/') {
+    if !is_web || !is_path(request) {
         return Err(Refusal::BadTarget);
     }
     headers::check_framing(request.headers())?;
