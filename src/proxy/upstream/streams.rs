@@ -197,12 +197,10 @@ fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Forward
 impl Connection {
     /// Whether further requests go here.
     fn is_of_use(&self) -> bool {
-        let is_idle = self.taken.load(Relaxed) == 0;
         let idle_since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
-        !self.ended.load(Relaxed)
-            && !self.sender.is_closed()
-            && self.begun.elapsed() < AGE_MAX
-            && !(is_idle && idle_since.elapsed() >= IDLE_MAX)
+        let has_ended = self.ended.load(Relaxed) || self.sender.is_closed();
+        let is_fresh = self.taken.load(Relaxed) > 0 || idle_since.elapsed() < IDLE_MAX;
+        is_fresh && !has_ended && self.begun.elapsed() < AGE_MAX
     }
 
     fn take(self: &Arc<Self>) -> Option<Seat> {
