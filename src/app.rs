@@ -16,7 +16,7 @@ use crate::metrics::{Label, Metrics};
 use crate::outbox::{Delivery, Forwards, Outbox, VerdictRow};
 use crate::proxy::calls::judge::Rules;
 use crate::proxy::{
-    Calls, Courier, Edge, Https, Parts, Recorder, Regions, Shared, Upstream, Waits, upstream::UpstreamError,
+    Calls, Courier, Edge, Https, Parts, Protocol, Recorder, Regions, Shared, Upstream, Waits, upstream::UpstreamError,
 };
 use crate::secret::Secret;
 use crate::server::drain::Drain;
@@ -137,7 +137,8 @@ impl App {
         let drain = Drain::new();
         let sites = listeners.iter().map(Listener::url).collect();
         let hall =
-            Hall::new(edge.clone(), shared.metrics.clone(), config.limits, config.listen.trusted_proxies.clone());
+            Hall::new(edge.clone(), shared.metrics.clone(), config.limits, config.listen.trusted_proxies.clone())
+                .taking_websockets_by_http2(config.listen.http2_websocket);
         for listener in listeners {
             listener.start(&hall, &drain);
         }
@@ -208,7 +209,7 @@ fn edge(
         recorder,
         forwards: forwards.clone(),
         regions: regions.clone(),
-        cdn: Upstream::new(&config.segment.cdn, SEGMENT_WAITS)?,
+        cdn: Upstream::new(&config.segment.cdn, Protocol::Http1, SEGMENT_WAITS)?,
     };
     Edge::new(Parts {
         sites: config.sites.clone(),

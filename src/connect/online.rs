@@ -97,7 +97,7 @@ async fn origin(site: &Site) -> Finding {
     if let (HostMode::Keep, Some(host)) = (site.host, site.hosts.first().and_then(|host| host.parse().ok())) {
         request.headers_mut().insert(header::HOST, host);
     }
-    let upstream = match Upstream::new(&site.origin, waits) {
+    let upstream = match Upstream::new(&site.origin, site.origin_protocol, waits) {
         Ok(upstream) => upstream,
         Err(error) => return Verdict::Fail.of(what, error.to_string()),
     };

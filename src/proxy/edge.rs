@@ -15,10 +15,11 @@ use super::site::{self, Served};
 use super::stopwatch::Stopwatch;
 use super::tunnel::Tunnels;
 use super::upstream::UpstreamError;
+use super::websocket::{self, Opening};
 use crate::metrics;
 use crate::segment::endpoint::endpoint;
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Uri};
+use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -75,10 +76,12 @@ impl Edge {
             return refuse(Refusal::Misdirected);
         }
         as_http1(&mut request, &host);
+        websocket::as_http1(&mut request);
         let watch = Stopwatch::start();
         let seen = self.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
         let (route, response) = match self.routes.find(host.name(), request.uri().path()) {
             Route::Site(site) => (metrics::Route::Site, self.visit(site, request, peer, host, &watch).await),
+            Route::Call { .. } if request.extensions().get::<Opening>().is_some() => return refuse(Refusal::Protocol),
             Route::Call { site, prefix } => {
                 let space = site.map_or("default", |site| &site.settings.space);
                 // A call's state is many times as large as a visit's, and every request would be moved about with room for it.
@@ -158,13 +161,21 @@ fn seen_from_segment(uri: &Uri, prefix: &str) -> String {
     target.strip_prefix(prefix).unwrap_or("/").to_owned()
 }
 
+/// Whether a target has a path. What stands behind an absolute-form target's host may begin with its query (RFC 9112 §3.2.2); the
+/// path of HTTP/2 may not (RFC 9113 §8.3.1).
+fn is_path(request: &Request<Incoming>) -> bool {
+    let uri = request.uri();
+    match request.version() {
+        Version::HTTP_2 => uri.path_and_query().is_some_and(|target| target.as_str().starts_with('/')),
+        _ => uri.path().starts_with('/'),
+    }
+}
+
 /// Refuses what must not be forwarded at all; what passes has one host.
 fn admit(request: &Request<Incoming>) -> Result<Host, Refusal> {
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Refusal::Method);
-    }
+    websocket::check(request)?;
     let is_web = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "http" | "https"));
-    if !is_web || !request.uri().path().starts_with('/') {
+    if !is_web || !is_path(request) {
         return Err(Refusal::BadTarget);
     }
     headers::check_framing(request.headers())?;

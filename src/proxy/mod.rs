@@ -26,6 +26,7 @@ pub mod site;
 mod stopwatch;
 pub mod tunnel;
 pub mod upstream;
+mod websocket;
 
 pub use body::Body;
 pub use calls::{Caller, Calls, Recorder};
@@ -36,4 +37,5 @@ pub use https::Https;
 pub use missed::Courier;
 pub use regions::Regions;
 pub use shared::Shared;
-pub use upstream::{Upstream, Waits};
+pub use tunnel::Hold;
+pub use upstream::{Protocol, Upstream, Waits};

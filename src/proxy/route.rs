@@ -102,7 +102,7 @@ fn is_api(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::{HostMode, Site};
+    use crate::proxy::{HostMode, Protocol, Site};
     use http::Uri;
     use std::time::Duration;
 
@@ -110,6 +110,7 @@ mod tests {
         let settings = Site {
             hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
             origin: Uri::from_static(origin),
+            origin_protocol: Protocol::Picked,
             host: HostMode::Keep,
             space: "default".into(),
             connect_timeout: Duration::from_secs(1),

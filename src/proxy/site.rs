@@ -8,7 +8,9 @@ use super::headers::{self, Upgrade};
 use super::landing::Landing;
 use super::rescue::{ForwardError, rescue};
 use super::stopwatch::Stopwatch;
+use super::tunnel::Hold;
 use super::upstream::{Upstream, UpstreamError, Waits};
+use super::websocket::Opening;
 use http::header::HOST;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -27,7 +29,7 @@ impl Served {
     /// Prepares the way to the site's origin; connects to nothing yet.
     pub fn new(settings: Site) -> Result<Self, UpstreamError> {
         let waits = Waits { connect: settings.connect_timeout, response: settings.response_timeout };
-        let origin = Upstream::new(&settings.origin, waits)?;
+        let origin = Upstream::new(&settings.origin, settings.origin_protocol, waits)?;
         Ok(Self { settings, origin })
     }
 }
@@ -44,7 +46,8 @@ pub(super) async fn visit(
     let landing = Landing::read(&request, shared);
     let version = request.version();
     let upgrade = headers::ready_request(request.headers_mut(), version);
-    let visitor_side = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+    let (opening, hold) = (request.extensions_mut().remove(), request.extensions_mut().remove());
+    let switch = upgrade.map(|upgrade| Switch { upgrade, opening, hold, visitor: hyper::upgrade::on(&mut request) });
     if site.settings.host == HostMode::Rewrite {
         request.headers_mut().insert(HOST, site.origin.host().clone());
     }
@@ -54,9 +57,9 @@ pub(super) async fn visit(
             None => None,
         }
     };
-    let forwarded = watch.waiting(site.origin.forward(request.map(Body::from)));
+    let forwarded = watch.waiting(site.origin.forward(request.map(|body| Body::came(version, body))));
     let (outcome, first_seen) = tokio::join!(forwarded, first_seen);
-    let mut response = match outcome.and_then(|answer| pass_on(edge, answer, upgrade.as_ref(), visitor_side)) {
+    let mut response = match outcome.and_then(|answer| pass_on(edge, answer, switch)) {
         Ok(response) => response,
         Err(error) => rescue(&error, visitor.host.name(), shared.clock.now()),
     };
@@ -66,21 +69,36 @@ pub(super) async fn visit(
     response
 }
 
-fn pass_on(
-    edge: &Edge,
-    mut answer: Response<Incoming>,
-    upgrade: Option<&Upgrade>,
-    visitor_side: Option<OnUpgrade>,
-) -> Result<Response<Body>, ForwardError> {
+/// What a visitor asks to switch to.
+struct Switch {
+    upgrade: Upgrade,
+    /// By HTTP/2 it is a WebSocket.
+    opening: Option<Opening>,
+    hold: Option<Hold>,
+    visitor: OnUpgrade,
+}
+
+fn pass_on(edge: &Edge, mut answer: Response<Body>, switch: Option<Switch>) -> Result<Response<Body>, ForwardError> {
+    let by_http2 = switch.as_ref().and_then(|switch| switch.opening.as_ref());
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // To a CONNECT any 2xx says that there is a tunnel.
+        if by_http2.is_some() && answer.status().is_success() {
+            return Err(ForwardError::BadAnswer(None));
+        }
         headers::ready_response(answer.headers_mut());
-        return Ok(answer.map(Body::from));
+        return Ok(answer);
     }
-    let granted = upgrade.is_some_and(|upgrade| upgrade.is_granted(answer.headers()));
-    let (true, Some(visitor_side)) = (granted, visitor_side) else {
+    let is_accepted = by_http2.is_none_or(|opening| opening.is_accepted(answer.headers_mut()));
+    let granted = switch.filter(|switch| is_accepted && switch.upgrade.is_granted(answer.headers()));
+    let Some(Switch { opening, hold, visitor, .. }) = granted else {
         return Err(ForwardError::BadAnswer(None));
     };
-    edge.tunnels().join(visitor_side, hyper::upgrade::on(&mut answer));
-    headers::ready_switch(answer.headers_mut());
+    edge.tunnels().join(visitor, hyper::upgrade::on(&mut answer), hold);
+    if opening.is_some() {
+        *answer.status_mut() = StatusCode::OK;
+        headers::ready_response(answer.headers_mut());
+    } else {
+        headers::ready_switch(answer.headers_mut());
+    }
     Ok(answer.map(|_| Body::empty()))
 }

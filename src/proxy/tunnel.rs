@@ -2,6 +2,7 @@
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,11 +14,25 @@ pub struct Tunnels {
     cut: CancellationToken,
 }
 
+/// What a visitor's connection is held by while one of its streams is a tunnel: dropped, it may be idle.
+#[derive(Clone)]
+pub struct Hold {
+    _held: Arc<dyn Send + Sync>,
+}
+
+impl Hold {
+    /// Holds by this.
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self { _held: Arc::new(held) }
+    }
+}
+
 impl Tunnels {
     /// Connects both sides as soon as each has switched, and copies until one of them ends.
-    pub(super) fn join(&self, visitor: OnUpgrade, origin: OnUpgrade) {
+    pub(super) fn join(&self, visitor: OnUpgrade, origin: OnUpgrade, hold: Option<Hold>) {
         let cut = self.cut.clone();
         self.open.spawn(async move {
+            let _hold = hold;
             let outcome = cut.run_until_cancelled(copy(visitor, origin)).await;
             if let Some(Err(error)) = outcome {
                 tracing::debug!(%error, "a tunnel broke");

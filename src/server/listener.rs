@@ -6,8 +6,8 @@ use super::limits::Limits;
 use super::tls;
 use super::watch::{Answering, BreaksOff, Due, Pulse, Watched};
 use crate::metrics::Metrics;
-use crate::proxy::{Edge, Peer};
-use http::{Request, Response};
+use crate::proxy::{Edge, Hold, Peer};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -105,7 +105,8 @@ impl Listener {
 
     /// Starts to accept, in a task of its own that ends when `drain` does. The socket is closed as soon as a stop begins.
     pub fn start(self, hall: &Hall, drain: &Drain) {
-        let speaker = Speaker { http1: http1(), http2: http2(), speaks: self.speaks, limits: hall.limits };
+        let (http1, http2) = (http1(), http2(hall.http2_websocket));
+        let speaker = Speaker { http1, http2, speaks: self.speaks, limits: hall.limits };
         tokio::spawn(accept(self.socket, speaker, hall.clone(), drain.signal()));
     }
 }
@@ -117,12 +118,20 @@ pub struct Hall {
     metrics: Arc<Metrics>,
     limits: Limits,
     crowd: Arc<Crowd>,
+    http2_websocket: bool,
 }
 
 impl Hall {
     /// The hall before `edge`; of trusted proxies each may bring as many as all together may be.
     pub fn new(edge: Arc<Edge>, metrics: Arc<Metrics>, limits: Limits, trusted_proxies: Vec<IpNet>) -> Self {
-        Self { edge, metrics, limits, crowd: Crowd::new(limits, trusted_proxies) }
+        Self { edge, metrics, limits, crowd: Crowd::new(limits, trusted_proxies), http2_websocket: false }
+    }
+}
+
+impl Hall {
+    /// Whether WebSockets may come as streams of HTTP/2.
+    pub fn taking_websockets_by_http2(self, takes: bool) -> Self {
+        Self { http2_websocket: takes, ..self }
     }
 }
 
@@ -170,7 +179,7 @@ fn http1() -> http1::Builder {
     http
 }
 
-fn http2() -> http2::Builder<TokioExecutor> {
+fn http2(takes_websockets: bool) -> http2::Builder<TokioExecutor> {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
@@ -182,6 +191,9 @@ fn http2() -> http2::Builder<TokioExecutor> {
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_WAIT_MAX);
+    if takes_websockets {
+        http.enable_connect_protocol();
+    }
     http
 }
 
@@ -290,11 +302,14 @@ where
 
 async fn answer(
     shared: Arc<(Arc<Edge>, Peer, Arc<Pulse>)>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Answering>, Infallible> {
     let (edge, peer, pulse) = &*shared;
     let in_flight = pulse.request();
     let version = request.version();
+    if *request.method() == Method::CONNECT {
+        request.extensions_mut().insert(Hold::new(in_flight.another()));
+    }
     let response = edge.handle(request, peer).await;
     Ok(response.map(|body| Answering::new(body, in_flight, version)))
 }

@@ -3,6 +3,7 @@
 use crate::{NEEDED, good};
 use selvedge::config::Config;
 use selvedge::destination::impact::config::{EmailNormalization, Mode};
+use selvedge::proxy::Protocol;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ hosts = ["WWW.Example.com"]
 origin = "http://127.0.0.1:4"
 host = "rewrite"
 space = "a"
+origin_protocol = "http2"
 connect_timeout = "1s"
 response_timeout = "2s"
 [[site]]
@@ -107,6 +109,7 @@ fn every_setting_of_the_site_is_read() {
     );
     assert_eq!((listen.grace, listen.workers), (Duration::ZERO, Some(3)));
     assert_eq!((&*sites[0].hosts, &*sites[0].space), (&["www.example.com".to_owned()][..], "a"));
+    assert_eq!(sites[0].origin_protocol, Protocol::Http2);
     assert_eq!((sites[0].connect_timeout.as_secs(), sites[0].response_timeout.as_secs()), (1, 2));
     assert_eq!(sites[0].host, selvedge::proxy::HostMode::Rewrite);
     assert_eq!((sites[1].origin.authority().unwrap().as_str(), sites[1].hosts.len()), ("127.0.0.1:5", 0));

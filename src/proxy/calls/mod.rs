@@ -23,7 +23,7 @@ use crate::attribution::wins;
 use crate::click::cookie::{self, Carried, Scope};
 use crate::clock::Time;
 use crate::outbox::Forwards;
-use crate::proxy::body::Body;
+use crate::proxy::body::{Body, Broken};
 use crate::proxy::cacheable::make_private;
 use crate::proxy::headers;
 use crate::proxy::regions::Regions;
@@ -83,7 +83,7 @@ impl Calls {
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
-    ) -> Result<Response<Body>, hyper::Error> {
+    ) -> Result<Response<Body>, Broken> {
         let asked = request
             .headers()
             .get(ORIGIN)
@@ -121,7 +121,8 @@ impl Calls {
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let headers = forward::headers(&parts.headers, visitor(&parts.headers, caller).as_ref());
-        let answer = self.forward(&parts.method, headers, path, target, Body::from(body), watch).await;
+        let body = Body::came(parts.version, body);
+        let answer = self.forward(&parts.method, headers, path, target, body, watch).await;
         answer.unwrap_or_else(answer::away)
     }
 
@@ -133,11 +134,11 @@ impl Calls {
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
-    ) -> Result<Response<Body>, hyper::Error> {
+    ) -> Result<Response<Body>, Broken> {
         let (parts, body) = request.into_parts();
         let visitor = visitor(&parts.headers, caller);
         let headers = forward::headers(&parts.headers, visitor.as_ref());
-        let came = match body::read(body).await? {
+        let came = match body::read(Body::came(parts.version, body)).await? {
             Received::Whole(came) => came,
             Received::Prefix(prefix, rest) => {
                 self.shared.metrics.envelope(Untouched::TooLarge);
@@ -244,19 +245,6 @@ impl Calls {
         body: Body,
         watch: &Stopwatch,
     ) -> Option<Response<Body>> {
-        Some(self.ask(method, headers, path, target, body, watch).await?.map(Body::from))
-    }
-
-    /// As [`Self::forward`], with the answer's body still to read.
-    async fn ask(
-        &self,
-        method: &Method,
-        headers: HeaderMap,
-        path: &str,
-        target: &Upstream,
-        body: Body,
-        watch: &Stopwatch,
-    ) -> Option<Response<Incoming>> {
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
         *request.headers_mut() = headers;

@@ -49,11 +49,11 @@ impl Calls {
         let mut headers = forward::headers(request.headers(), visitor(request.headers(), caller).as_ref());
         headers.remove(CONTENT_LENGTH);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let Some(fetched) = self.ask(&Method::GET, headers, path, &self.cdn, Body::empty(), watch).await else {
+        let Some(fetched) = self.forward(&Method::GET, headers, path, &self.cdn, Body::empty(), watch).await else {
             return answer::away();
         };
         if fetched.status() != StatusCode::OK {
-            return fetched.map(Body::from);
+            return fetched;
         }
         let (mut parts, body) = fetched.into_parts();
         let came = match watch.waiting(body::read(body)).await {
