@@ -3,6 +3,7 @@
 use crate::harness::{Edge, Origin, answers, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -129,4 +130,31 @@ async fn a_body_that_is_not_as_long_as_it_said_is_not_whole_at_the_origin() {
     }
     let frames = [head, frame(0, END_STREAM, 1, b"fives")].concat();
     assert_eq!(fate(&edge, &frames).await, Fate::Status(STATUS_200));
+}
+
+#[tokio::test]
+async fn an_upload_that_is_taken_back_is_not_whole_at_the_origin() {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let origin = Origin::scripted(move |connection, _| {
+        let tell = tell.clone();
+        Box::pin(async move {
+            connection.until(b"fives\r\n").await;
+            tell.send(Vec::new()).unwrap();
+            tell.send(connection.rest().await).unwrap();
+            false
+        })
+    })
+    .await;
+    let edge = Edge::start().site(&[], origin.address()).listening("http2_prior_knowledge = true").run().await;
+    for reason in [0, 8] {
+        let post = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/")];
+        let mut stream = TcpStream::connect(edge.address()).await.unwrap();
+        let begins = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(4, 0, 0, &[])[..]].concat();
+        let request = [frame(HEADERS, END_HEADERS, 1, &block(&post)), frame(0, 0, 1, b"fives")].concat();
+        stream.write_all(&[begins, request].concat()).await.unwrap();
+        soon("the first half", told.recv()).await.unwrap();
+        stream.write_all(&frame(RST_STREAM, 0, 1, &[0, 0, 0, reason])).await.unwrap();
+        let rest = soon("the end of it", told.recv()).await.unwrap();
+        assert!(rest.is_empty(), "{reason}: {:?}", String::from_utf8_lossy(&rest));
+    }
 }

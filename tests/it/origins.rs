@@ -114,6 +114,20 @@ async fn over_tls_the_origin_picks() {
     assert_eq!(edge.get("/", &[]).await.status(), 502);
 }
 
+#[tokio::test]
+async fn an_upgrade_goes_by_http1_to_an_origin_that_would_pick_http2() {
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let authority = Authority::new();
+    let address = before_tls(&authority, &["h2", "http/1.1"], Origin::closing(switch).await).await;
+    let edge = Edge::start().site_over_tls(address, &authority, "").run().await;
+    let upgrade = ["Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x"];
+    assert_eq!(edge.get("/", &upgrade).await.status(), 101);
+    // By HTTP/2 alone there is none: it is an ordinary visit.
+    let mut origin = hello().await;
+    assert_eq!(before(&origin).await.get("/", &upgrade).await.text(), "hello");
+    assert!(!origin.saw().await.headers.contains_key("upgrade"));
+}
+
 /// Ends TLS before an origin.
 async fn before_tls(authority: &Authority, protocols: &[&str], origin: Origin) -> std::net::SocketAddr {
     let tls = TlsAcceptor::from(Arc::new(authority.server(protocols)));
