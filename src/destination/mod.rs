@@ -235,6 +235,8 @@ pub enum Skip {
     Repeated,
     /// The program would take the call, but its mode is `segment`: Segment's own destination delivers it.
     SegmentDelivers,
+    /// The call's own `integrations` keep it from the network's destination.
+    SwitchedOff,
     /// The call cannot be read by the mapper.
     Unreadable,
     /// The browser behind the call is a bot.
@@ -353,6 +355,7 @@ impl Label for Skip {
             Self::Sample => "sample",
             Self::Repeated => "repeated",
             Self::SegmentDelivers => "segment_delivers",
+            Self::SwitchedOff => "switched_off",
             Self::Unreadable => "unreadable",
             Self::Bot => "bot",
         }
