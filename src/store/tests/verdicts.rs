@@ -92,6 +92,10 @@ async fn what_follows_an_order_waits_for_its_verdict() {
         let follower =
             |order| DraftRow { follows: true, ordered: false, endpoint: "actions".to_owned(), ..draft(order) };
         let other = DraftRow { program: "uk".to_owned(), ..follower("o1") };
+        let uk = DraftRow { program: "uk".to_owned(), ..draft("o1") };
+        for made in add(&store, vec![draft("o2"), uk]).await {
+            done(&store, made, None).await;
+        }
         let ids = add(&store, vec![draft("o1"), follower("o1"), follower("o1"), follower("o2"), other]).await;
         let [order, first, second, elsewhere, uk] = ids[..] else { panic!("{ids:?}") };
         assert_eq!(leased(&store).await, [order, elsewhere, uk], "{end}");
