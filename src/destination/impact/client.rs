@@ -162,6 +162,13 @@ mod tests {
 
     const NOW: Time = Time::from_seconds(1_795_521_600);
 
+    #[test]
+    fn what_is_unreserved_stands_in_a_path_as_it_is() {
+        let written = |text| utf8_percent_encode(text, RESERVED).to_string();
+        assert_eq!(written("A-1._~z"), "A-1._~z");
+        assert_eq!(written("a/b?c#d%e ü"), "a%2Fb%3Fc%23d%25e%20%C3%BC");
+    }
+
     #[tokio::test]
     async fn conversions_are_authenticated_forms() {
         let neighbour =
