@@ -13,6 +13,7 @@ mod harness;
 
 mod attribution;
 mod away;
+mod bench;
 mod calls;
 mod capacity;
 mod cors;

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 64.0;
+const RIGHT: f64 = 32.0;
 const BOTTOM: f64 = 40.0;
 const TOP: f64 = 10.0;
 
@@ -43,7 +44,7 @@ pub(super) fn shares(name: &str, across: &Marks, highest: f64, lines: &[Line]) -
 }
 
 fn chart(name: &str, across: &Marks, upwards: &Marks, lines: &[Line], up: impl Fn(f64) -> f64) -> Markup {
-    let x = |at: f64| LEFT + at * (WIDTH - LEFT - 12.0);
+    let x = |at: f64| LEFT + at * (WIDTH - LEFT - RIGHT);
     let y = |at: f64| HEIGHT - BOTTOM - at * (HEIGHT - BOTTOM - TOP);
     let path = |line: &Line| {
         let points = line.points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(up(*value))));

@@ -4,7 +4,7 @@ use super::super::compare::{Added, QUANTILES, is_solid};
 use super::super::schedule::Pace;
 use super::super::tally::nanos;
 use super::chart::{self, Line, Marks};
-use super::{Measured, Report, Section, cell, signed, time};
+use super::{Measured, Report, Section, signed, time};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(super) fn of(report: &Report) -> String {
@@ -20,6 +20,7 @@ pub(super) fn of(report: &Report) -> String {
             body {
                 h1 { "What it costs in latency" }
                 @for warning in report.warnings() { p.warning { (warning) } }
+                (summary(report))
                 @for one in &report.sections { (section(one)) }
                 h2 { "How it was measured" }
                 p { "On " (report.machine.line()) ", with Selvedge " (env!("CARGO_PKG_VERSION")) ", from " (report.began) " on. The command:" }
@@ -34,6 +35,19 @@ pub(super) fn of(report: &Report) -> String {
         }
     };
     page.into_string()
+}
+
+/// Of several workloads, what each of them says first.
+fn summary(report: &Report) -> Markup {
+    let open: Vec<_> = report.sections.iter().filter(|section| section.pace != Pace::Max).collect();
+    if open.len() < 2 {
+        return html! {};
+    }
+    html! {
+        @for section in open {
+            @for (other, added) in section.added() { p.verdict { (section.name) ": " (verdict(section, other, &added)) } }
+        }
+    }
 }
 
 fn section(section: &Section) -> Markup {
@@ -94,10 +108,19 @@ fn figures(section: &Section) -> Markup {
             @for (other, added) in &added {
                 tr {
                     td { b { "added by " (other.name) } } td {} td {} td {}
-                    @for one in added { td { b { (cell(one)) } } }
+                    @for one in added { td { (added_cell(one)) } }
                     td {}
                 }
             }
+        }
+    }
+}
+
+fn added_cell(added: &Added) -> Markup {
+    html! {
+        @if added.is_solid { b { (signed(added.nanos)) } } @else { span.small { "too few requests" } }
+        @if let Some((low, high)) = added.interval.filter(|_| added.is_solid) {
+            br; span.small { (signed(low)) br; "to " (signed(high)) }
         }
     }
 }
@@ -135,10 +158,12 @@ fn over_time(section: &Section) -> Markup {
     let mut lines = Vec::new();
     for (place, target) in section.targets.iter().enumerate() {
         for (is_dashed, quantile, name) in [(false, 0.5, "p50"), (true, 0.99, "p99")] {
-            let over_time = target.over_time().into_iter();
-            let points =
-                over_time.map(|(at, latency)| (at / end, value(latency.value_at_quantile(quantile)))).collect();
-            lines.push(Line { place, is_dashed, title: format!("{}, {name}", target.name), points });
+            // Between two of its rounds a target was not asked: no line crosses the gap.
+            for round in target.over_time_by_round() {
+                let points = round.iter().map(|(at, latency)| (at / end, value(latency.value_at_quantile(quantile))));
+                let title = format!("{}, {name}", target.name);
+                lines.push(Line { place, is_dashed, title, points: points.collect() });
+            }
         }
     }
     chart::latencies("Latency over time", &marks, &lines)

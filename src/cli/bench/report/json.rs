@@ -3,7 +3,7 @@
 use super::super::compare::{Added, QUANTILES};
 use super::super::schedule::Pace;
 use super::super::tally::{Tally, nanos};
-use super::{Measured, Report, Section};
+use super::{Measured, Report, Section, put};
 use serde_json::{Value, json};
 
 pub(super) fn of(report: &Report) -> Value {
@@ -24,7 +24,7 @@ fn section(section: &Section) -> Value {
     let added = section.added().into_iter().map(|(other, all)| {
         let mut told = json!({ "target": other.name, "to": first });
         for ((name, _), one) in QUANTILES.iter().zip(&all) {
-            told[*name] = added(one);
+            put(&mut told, name, added(one));
         }
         told
     });
@@ -63,16 +63,16 @@ fn target(target: &Measured) -> Value {
     });
     if let Some(latency) = target.latency() {
         let bars = latency.iter_recorded().map(|bar| json!([bar.value_iterated_to(), bar.count_at_value()]));
-        told["histogram"] = bars.collect();
-        told["min"] = latency.min().into();
-        told["max"] = latency.max().into();
+        put(&mut told, "histogram", bars.collect::<Value>());
+        put(&mut told, "min", latency.min());
+        put(&mut told, "max", latency.max());
         for (name, quantile) in QUANTILES {
-            told[name] = latency.value_at_quantile(quantile).into();
+            put(&mut told, name, latency.value_at_quantile(quantile));
         }
     }
     let over_time = target.over_time().into_iter().map(|(seconds, latency)| {
         json!({ "seconds": seconds, "p50": latency.value_at_quantile(0.5), "p99": latency.value_at_quantile(0.99), "max": latency.max() })
     });
-    told["over_time"] = over_time.collect();
+    put(&mut told, "over_time", over_time.collect::<Value>());
     told
 }

@@ -9,6 +9,7 @@ use super::compare::{self, Added};
 use super::machine::Machine;
 use super::schedule::Pace;
 use super::tally::{Latencies, Tally, merged};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -106,13 +107,19 @@ impl Measured {
         (spent > Duration::ZERO).then(|| spent / requests)
     }
 
-    /// Latency over time: the time since the run began, and the latencies of that moment.
+    /// Latency over time, round by round: the time since the run began, and the latencies of that moment.
+    fn over_time_by_round(&self) -> Vec<Vec<(f64, &Latencies)>> {
+        let round = |(began, tally): &'_ (Duration, Tally)| {
+            let (began, step) = (*began, tally.step);
+            (0_u32..).map(move |index| (began + step * index).as_secs_f64())
+        };
+        let rounds = self.rounds.iter().map(|one| round(one).zip(&one.1.points));
+        rounds.map(|points| points.filter(|(_, latencies)| !latencies.is_empty()).collect()).collect()
+    }
+
+    /// The same without the gaps between rounds.
     fn over_time(&self) -> Vec<(f64, &Latencies)> {
-        let points = self.rounds.iter().flat_map(|(began, tally)| {
-            let times = (0_u32..).map(move |index| (*began + tally.step * index).as_secs_f64());
-            times.zip(&tally.points)
-        });
-        points.filter(|(_, latencies)| !latencies.is_empty()).collect()
+        self.over_time_by_round().into_iter().flatten().collect()
     }
 }
 
@@ -217,6 +224,13 @@ impl Report {
     }
 }
 
+/// Puts a member into an object.
+fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
 /// A time in nanoseconds, with three digits and the unit that fits.
 pub(super) fn time(nanos: u64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "three digits are told")]
@@ -306,16 +320,17 @@ mod tests {
     fn all_forms_tell_the_same() {
         let report = report(60, Pace::Rate(1_000));
         let (text, html) = (report.to_text(), report.to_html());
-        assert!(text.contains("Added by <edge> to direct") && text.contains("p50    +60."), "{text}");
+        assert!(text.contains("Added by <edge> to direct") && text.contains("p50    +"), "{text}");
         assert!(text.contains("reset: 6") && text.contains("too few requests"), "{text}");
         assert!(html.contains("&lt;edge&gt;") && !html.contains("<edge>"));
         for outside in ["src=", "href=", "@import", "url(", "<script"] {
             assert!(!html.contains(outside), "the page brings everything with it: {outside}");
         }
-        for inside in ["+60.", "&lt;edge&gt;=http://edge/", &report.machine.processor, "prefers-color-scheme", "<svg"] {
+        for inside in [" adds ", "&lt;edge&gt;=http://edge/", &report.machine.processor, "prefers-color-scheme", "<svg"]
+        {
             assert!(html.contains(inside), "{inside}");
         }
-        let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+        let json: Value = serde_json::from_str(&report.to_json()).unwrap();
         let added = &json["sections"][0]["added"][0];
         assert_eq!((&added["target"], &added["to"]), (&"<edge>".into(), &"direct".into()));
         let p50 = added["p50"]["nanos"].as_i64().unwrap();

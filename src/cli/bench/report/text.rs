@@ -1,7 +1,7 @@
 //! The report as tables for a terminal.
 
 use super::super::compare::{QUANTILES, is_solid};
-use super::{Measured, Report, Section, cell, time};
+use super::{Measured, Report, Section, cell, put, time};
 use crate::cli::bench::schedule::Pace;
 use crate::cli::cells::{printable, table};
 use serde_json::{Value, json};
@@ -69,10 +69,10 @@ fn row(target: &Measured) -> Value {
     let latency = target.latency();
     for (name, quantile) in QUANTILES {
         let solid = latency.as_ref().filter(|latency| is_solid(latency.len(), quantile));
-        row[name] = solid.map_or_else(|| "–".into(), |latency| time(latency.value_at_quantile(quantile)).into());
+        put(&mut row, name, solid.map_or_else(|| "–".to_owned(), |latency| time(latency.value_at_quantile(quantile))));
     }
-    row["max"] =
-        latency.filter(|latency| !latency.is_empty()).map_or_else(|| "–".into(), |latency| time(latency.max()).into());
+    let max = latency.filter(|latency| !latency.is_empty()).map(|latency| time(latency.max()));
+    put(&mut row, "max", max.unwrap_or_else(|| "–".to_owned()));
     row
 }
 
@@ -90,7 +90,7 @@ fn summary(pairs: &[(&Section, &Section)]) -> String {
         });
         let added = open.added().into_iter().next().map(|(_, added)| added).unwrap_or_default();
         for ((name, _), added) in QUANTILES.iter().zip(&added) {
-            row[*name] = cell(added).into();
+            put(&mut row, name, cell(added));
         }
         row
     });
