@@ -1,7 +1,7 @@
 //! Who is no visitor: sub-resources, prefetches, bots.
 
-use http::header::{ACCEPT, HeaderName};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use http::header::{ACCEPT, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
 use memchr::memmem;
 use std::sync::LazyLock;

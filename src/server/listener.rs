@@ -172,10 +172,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 fn http1() -> http1::Builder {
     let mut http = http1::Builder::new();
     // Hyper's own wait for a head would set a timer for each request; the connection's watchman waits for less.
-    http.header_read_timeout(None)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(FIELDS_MAX)
-        .half_close(false);
+    http.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX).max_headers(FIELDS_MAX).half_close(false);
     http
 }
 
