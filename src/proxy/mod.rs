@@ -13,6 +13,7 @@ pub mod conformance {}
 pub mod edge;
 pub mod forwarded;
 pub mod headers;
+mod hops;
 pub mod host;
 mod http2;
 mod https;

@@ -5,6 +5,7 @@ mod crowd;
 pub mod drain;
 pub mod limits;
 pub mod listener;
+mod networks;
 pub mod tls;
 mod watch;
 
