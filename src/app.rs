@@ -136,8 +136,7 @@ impl App {
         let admin_task = tokio::spawn(admin::serve(admin_listener, admin, stop.clone()));
         let drain = Drain::new();
         let sites = listeners.iter().map(Listener::url).collect();
-        let hall =
-            Hall::new(edge.clone(), shared.metrics.clone(), config.limits, config.listen.trusted_proxies.clone());
+        let hall = Hall::new(edge.clone(), shared.metrics.clone(), config.limits, &config.listen);
         for listener in listeners {
             listener.start(&hall, &drain);
         }
@@ -217,6 +216,7 @@ fn edge(
         shared: shared.clone(),
         https: Https::new(config.listen.redirect_to_https, config.listen.hsts),
         access_log: config.log.access,
+        shown_ip: config.log.visitor_ip,
     })
 }
 

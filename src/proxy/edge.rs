@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::calls::{Caller, Calls};
 use super::config::Site;
-use super::forwarded::{Peer, introduce};
+use super::forwarded::{Peer, VisitorFacts, introduce};
 use super::headers;
 use super::host::Host;
 use super::http2::as_http1;
@@ -11,6 +11,7 @@ use super::https::Https;
 use super::rescue::{Refusal, refuse};
 use super::route::{Route, Routes};
 use super::shared::Shared;
+use super::shown::ShownIp;
 use super::site::{self, Served};
 use super::stopwatch::Stopwatch;
 use super::tunnel::Tunnels;
@@ -21,6 +22,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use ipnet::IpNet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What an [`Edge`] is made of.
@@ -37,6 +39,8 @@ pub struct Parts {
     pub https: Https,
     /// Whether each request leaves a line in the log.
     pub access_log: bool,
+    /// What of a visitor's address the log shows.
+    pub shown_ip: ShownIp,
 }
 
 /// The shared state of all connections.
@@ -47,6 +51,7 @@ pub struct Edge {
     shared: Arc<Shared>,
     https: Https,
     access_log: bool,
+    shown_ip: ShownIp,
     tunnels: Tunnels,
 }
 
@@ -61,6 +66,7 @@ impl Edge {
             shared: parts.shared,
             https: parts.https,
             access_log: parts.access_log,
+            shown_ip: parts.shown_ip,
             tunnels: Tunnels::default(),
         })
     }
@@ -77,18 +83,20 @@ impl Edge {
         as_http1(&mut request, &host);
         let watch = Stopwatch::start();
         let seen = self.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
-        let (route, response) = match self.routes.find(host.name(), request.uri().path()) {
-            Route::Site(site) => (metrics::Route::Site, self.visit(site, request, peer, host, &watch).await),
+        let route = self.routes.find(host.name(), request.uri().path());
+        let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
+        let (route, response) = match route {
+            Route::Site(site) => (metrics::Route::Site, self.visit(site, request, &visitor, &watch).await),
             Route::Call { site, prefix } => {
                 let space = site.map_or("default", |site| &site.settings.space);
-                (metrics::Route::Segment, self.call(request, peer, host, space, prefix, &watch).await)
+                (metrics::Route::Segment, self.call(request, &visitor, space, prefix, &watch).await)
             }
             Route::UnknownHost => return refuse(Refusal::UnknownHost),
         };
         let (status, total) = (response.status().as_u16(), watch.total());
         self.shared.metrics.request_ended(route, status, total, watch.upstream());
         if let Some((method, path)) = seen {
-            tracing::info!(%method, path, status, total_us = total.as_micros(), ip = %peer.ip(), "request");
+            tracing::info!(%method, path, status, total_us = total.as_micros(), ip = self.shown(visitor.ip), "request");
         }
         response
     }
@@ -96,32 +104,28 @@ impl Edge {
     async fn visit(
         &self,
         site: &Served,
-        mut request: Request<Incoming>,
-        peer: &Peer,
-        host: Host,
+        request: Request<Incoming>,
+        visitor: &VisitorFacts,
         watch: &Stopwatch,
     ) -> Response<Body> {
         let _in_flight = self.shared.metrics.request_began(metrics::Route::Site);
-        let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
-        if let Some(redirect) = self.https.redirect(request.method(), request.uri(), &visitor) {
+        if let Some(redirect) = self.https.redirect(request.method(), request.uri(), visitor) {
             return redirect;
         }
-        let mut response = site::visit(self, site, request, &visitor, watch).await;
-        self.https.remind(response.headers_mut(), &visitor);
+        let mut response = site::visit(self, site, request, visitor, watch).await;
+        self.https.remind(response.headers_mut(), visitor);
         response
     }
 
     async fn call(
         &self,
-        mut request: Request<Incoming>,
-        peer: &Peer,
-        host: Host,
+        request: Request<Incoming>,
+        visitor: &VisitorFacts,
         space: &str,
         prefix: &str,
         watch: &Stopwatch,
     ) -> Response<Body> {
         let _in_flight = self.shared.metrics.request_began(metrics::Route::Segment);
-        let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
         let target = seen_from_segment(request.uri(), prefix);
         let caller = Caller {
             host: visitor.host.name(),
@@ -142,6 +146,11 @@ impl Edge {
     /// What visits and calls share.
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// A visitor's address as the log shows it.
+    pub fn shown(&self, ip: IpAddr) -> String {
+        self.shown_ip.of(ip)
     }
 
     /// The upgraded connections.

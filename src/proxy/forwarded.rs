@@ -70,11 +70,6 @@ impl Peer {
     pub fn tls_name(&self) -> Option<&str> {
         self.tls_name.as_deref().filter(|name| !name.is_empty())
     }
-
-    /// The peer's address.
-    pub fn ip(&self) -> IpAddr {
-        self.ip
-    }
 }
 
 /// Finds the visitor behind `peer`, and rewrites the forwarding fields for the origin: overwritten for a stranger,

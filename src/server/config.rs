@@ -30,6 +30,9 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Peers whose forwarding headers are believed. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// Peers that say by the PROXY protocol whose each connection is; where there are any, nobody else may connect. Default:
+    /// none.
+    pub proxy_protocol: Vec<IpNet>,
     /// How long requests in flight may take at a stop. Default: 30 s.
     pub grace: Duration,
     /// Worker threads. Default: the machine's cores.
@@ -81,6 +84,7 @@ impl Config {
             http2_prior_knowledge: section.bool("http2_prior_knowledge").unwrap_or(false),
             admin: section.value("admin", &form::ADDRESS).unwrap_or(ADMIN),
             trusted_proxies: section.list("trusted_proxies", &NETWORKS).unwrap_or_default().concat(),
+            proxy_protocol: section.list("proxy_protocol", &NETWORKS).unwrap_or_default().concat(),
             grace: section.value("grace", &form::DURATION).unwrap_or(GRACE),
             workers: section.count("workers", 1..=WORKERS_MAX).and_then(|count| usize::try_from(count).ok()),
         };

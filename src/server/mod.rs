@@ -6,6 +6,7 @@ pub mod drain;
 pub mod limits;
 pub mod listener;
 mod networks;
+pub mod proxy_protocol;
 pub mod tls;
 mod watch;
 

@@ -4,6 +4,7 @@
 //! request.
 
 use super::limits::Limits;
+use super::listener::Seat;
 use crate::proxy::Body;
 use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -201,6 +202,8 @@ pub(super) struct Watched<S: BreaksOff> {
     pulse: Arc<Pulse>,
     /// Whether bytes between requests begin a head: in HTTP/2 they need not.
     reads_heads: bool,
+    /// Held as long as the stream is, also when it has become a tunnel.
+    _seat: Seat,
 }
 
 impl<S: BreaksOff> Drop for Watched<S> {
@@ -212,8 +215,8 @@ impl<S: BreaksOff> Drop for Watched<S> {
 }
 
 impl<S: BreaksOff> Watched<S> {
-    pub(super) fn new(stream: S, pulse: Arc<Pulse>, reads_heads: bool) -> Self {
-        Self { stream, pulse, reads_heads }
+    pub(super) fn new(stream: S, pulse: Arc<Pulse>, reads_heads: bool, seat: Seat) -> Self {
+        Self { stream, pulse, reads_heads, _seat: seat }
     }
 
     fn written<T>(&self, written: Poll<T>) -> Poll<T> {

@@ -11,6 +11,7 @@ const EVERYTHING: &str = r#"
 http = ["127.0.0.1:1", "[::1]:2"]
 admin = "127.0.0.1:3"
 trusted_proxies = ["10.0.0.1", "192.0.2.0/24"]
+proxy_protocol = ["cloudflare", "::1"]
 grace = "0s"
 workers = 3
 [[site]]
@@ -95,6 +96,7 @@ verdict_for = "2h"
 format = "json"
 level = "selvedge=debug"
 access = true
+visitor_ip = "full"
     "#;
 
 #[test]
@@ -105,6 +107,7 @@ fn every_setting_of_the_site_is_read() {
         listen.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["10.0.0.1/32", "192.0.2.0/24"]
     );
+    assert_eq!((listen.proxy_protocol.len(), listen.proxy_protocol[22].to_string()), (23, "::1/128".to_owned()));
     assert_eq!((listen.grace, listen.workers), (Duration::ZERO, Some(3)));
     assert_eq!((&*sites[0].hosts, &*sites[0].space), (&["www.example.com".to_owned()][..], "a"));
     assert_eq!((sites[0].connect_timeout.as_secs(), sites[0].response_timeout.as_secs()), (1, 2));

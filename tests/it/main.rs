@@ -30,6 +30,7 @@ mod outage;
 mod paths;
 mod pixel;
 mod programs;
+mod proxied;
 mod refunds;
 mod regions;
 mod sdk;
