@@ -16,7 +16,7 @@ use crate::metrics::{Label, Metrics};
 use crate::outbox::{Delivery, Forwards, Outbox, VerdictRow};
 use crate::proxy::calls::judge::Rules;
 use crate::proxy::{
-    Calls, Courier, Edge, Https, Parts, Recorder, Regions, Shared, Upstream, Waits, upstream::UpstreamError,
+    Calls, Courier, Edge, Https, Pace, Parts, Recorder, Regions, Shared, Upstream, Waits, upstream::UpstreamError,
 };
 use crate::secret::Secret;
 use crate::server::drain::Drain;
@@ -102,7 +102,7 @@ impl App {
             clock: clock.clone(),
         });
         let forwards = Forwards::new(store.clone(), config.store.key.as_ref());
-        let regions = Arc::new(Regions::new(&config.segment, SEGMENT_WAITS)?);
+        let regions = Arc::new(Regions::new(&config.segment, SEGMENT_WAITS, &config.trust)?);
         let edge = Arc::new(edge(&config, &shared, &outbox, &forwards, &regions)?);
         let courier = Courier::new(forwards.clone(), regions, shared.clone(), config.delivery.retry_for);
         let client = Client::new(clock.clone())?;
@@ -207,7 +207,7 @@ fn edge(
         recorder,
         forwards: forwards.clone(),
         regions: regions.clone(),
-        cdn: Upstream::new(&config.segment.cdn, SEGMENT_WAITS)?,
+        cdn: Upstream::new(&config.segment.cdn, SEGMENT_WAITS, &config.trust, None)?,
     };
     Edge::new(Parts {
         sites: config.sites.clone(),
@@ -217,6 +217,9 @@ fn edge(
         https: Https::new(config.listen.redirect_to_https, config.listen.hsts),
         access_log: config.log.access,
         shown_ip: config.log.visitor_ip,
+        trust: config.trust.clone(),
+        pace: Pace { pause: config.limits.body_pause, bytes_per_second: config.limits.body_rate },
+        tunnel_idle: config.limits.tunnel_idle,
     })
 }
 

@@ -1,17 +1,31 @@
 //! Bodies on their way through.
 
+use super::patience::{Conversation, Pace, Patience};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// A body that passes through, or one of ours. It never buffers: a frame is asked for when the next side has room.
 pub struct Body {
     source: Source,
     progress: Option<Progress>,
+    patience: Option<Patience>,
+}
+
+/// Why a body did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It broke off, or is framed wrongly.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// Its pieces came too slowly.
+    #[error("the body came too slowly")]
+    Slow,
 }
 
 enum Source {
@@ -20,6 +34,8 @@ enum Source {
     Stream(Incoming),
     /// What was read of a stream, then the rest of it.
     Prefixed(Bytes, Incoming),
+    /// It was given up.
+    Slow,
 }
 
 /// How many frames of a body have gone out; a wait for an answer starts anew as long as it moves.
@@ -46,9 +62,25 @@ impl Body {
     }
 
     /// `prefix`, which was already read from `rest`, and then the rest of it as it comes.
-    pub fn prefixed(prefix: impl Into<Bytes>, rest: Incoming) -> Self {
+    pub fn prefixed(prefix: impl Into<Bytes>, rest: Self) -> Self {
         let prefix = prefix.into();
-        if prefix.is_empty() { rest.into() } else { Source::Prefixed(prefix, rest).into() }
+        match rest.source {
+            Source::Stream(stream) if !prefix.is_empty() => Self { source: Source::Prefixed(prefix, stream), ..rest },
+            source => Self { source, ..rest },
+        }
+    }
+
+    /// Gives it up when its pieces come too slowly. One that has come already stays as it is.
+    pub(super) fn at_pace(mut self, pace: Pace, pause_of_conversation: Duration) -> Self {
+        if matches!(self.source, Source::Stream(_)) && !self.is_end_stream() {
+            self.patience = Some(Patience::new(pace, pause_of_conversation));
+        }
+        self
+    }
+
+    /// What to tell when the request with this body is being answered.
+    pub(super) fn conversation(&self) -> Option<Conversation> {
+        self.patience.as_ref().map(|patience| patience.conversation().clone())
     }
 
     /// Counts the frames that go out from now on.
@@ -65,27 +97,42 @@ impl From<Incoming> for Body {
 
 impl From<Source> for Body {
     fn from(source: Source) -> Self {
-        Self { source, progress: None }
+        Self { source, progress: None, patience: None }
     }
 }
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let frame = ready!(this.source.poll_next(cx));
+        let frame = match (this.source.poll_next(cx), &mut this.patience) {
+            (Poll::Ready(frame), None) => frame,
+            (Poll::Ready(frame), Some(patience)) => {
+                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                patience.came(data.map_or(0, Bytes::len));
+                frame
+            }
+            (Poll::Pending, Some(patience)) => {
+                if !patience.is_over(cx) {
+                    return Poll::Pending;
+                }
+                this.source = Source::Slow;
+                return Poll::Ready(Some(Err(BodyError::Slow)));
+            }
+            (Poll::Pending, None) => return Poll::Pending,
+        };
         if let Some(Progress(frames)) = &this.progress {
             frames.fetch_add(1, Ordering::Relaxed);
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Empty => true,
-            Source::Bytes(_) | Source::Prefixed(..) => false,
+            Source::Bytes(_) | Source::Prefixed(..) | Source::Slow => false,
             Source::Stream(stream) => stream.is_end_stream(),
         }
     }
@@ -93,6 +140,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
+            Source::Slow => SizeHint::default(),
             Source::Bytes(bytes) => SizeHint::with_exact(length(bytes)),
             Source::Stream(stream) => stream.size_hint(),
             Source::Prefixed(prefix, rest) => after(length(prefix), &rest.size_hint()),
@@ -106,7 +154,7 @@ impl Source {
             return Pin::new(stream).poll_frame(cx);
         }
         let bytes = match std::mem::replace(self, Self::Empty) {
-            Self::Empty | Self::Stream(_) => return Poll::Ready(None),
+            Self::Empty | Self::Stream(_) | Self::Slow => return Poll::Ready(None),
             Self::Bytes(bytes) => bytes,
             Self::Prefixed(prefix, rest) => {
                 *self = Self::Stream(rest);

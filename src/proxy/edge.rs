@@ -1,6 +1,6 @@
 //! What all connections share, and the first look at a request.
 
-use super::body::Body;
+use super::body::{Body, BodyError};
 use super::calls::{Caller, Calls};
 use super::config::Site;
 use super::forwarded::{Peer, VisitorFacts, introduce};
@@ -8,12 +8,14 @@ use super::headers;
 use super::host::Host;
 use super::http2::as_http1;
 use super::https::Https;
+use super::patience::Pace;
 use super::rescue::{Refusal, refuse};
 use super::route::{Route, Routes};
 use super::shared::Shared;
 use super::shown::ShownIp;
 use super::site::{self, Served};
 use super::stopwatch::Stopwatch;
+use super::trust::Trust;
 use super::tunnel::Tunnels;
 use super::upstream::UpstreamError;
 use crate::metrics;
@@ -24,6 +26,7 @@ use hyper::body::Incoming;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What an [`Edge`] is made of.
 pub struct Parts {
@@ -37,10 +40,16 @@ pub struct Parts {
     pub shared: Arc<Shared>,
     /// The policy on https.
     pub https: Https,
+    /// Whose certificates are believed of origins.
+    pub trust: Trust,
     /// Whether each request leaves a line in the log.
     pub access_log: bool,
     /// What of a visitor's address the log shows.
     pub shown_ip: ShownIp,
+    /// What is asked of whoever sends a request's body.
+    pub pace: Pace,
+    /// How long nothing may go through a tunnel, or an open conversation.
+    pub tunnel_idle: Duration,
 }
 
 /// The shared state of all connections.
@@ -52,13 +61,16 @@ pub struct Edge {
     https: Https,
     access_log: bool,
     shown_ip: ShownIp,
+    pace: Pace,
+    tunnel_idle: Duration,
     tunnels: Tunnels,
 }
 
 impl Edge {
     /// Joins the parts; connects to nothing yet. Fails when a target or TLS cannot be used.
     pub fn new(parts: Parts) -> Result<Self, UpstreamError> {
-        let sites = parts.sites.into_iter().map(Served::new).collect::<Result<Vec<_>, _>>()?;
+        let sites =
+            parts.sites.into_iter().map(|site| Served::new(site, &parts.trust)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             routes: Routes::new(sites, &parts.shared.rules.segment),
             trusted_proxies: parts.trusted_proxies,
@@ -67,12 +79,14 @@ impl Edge {
             https: parts.https,
             access_log: parts.access_log,
             shown_ip: parts.shown_ip,
-            tunnels: Tunnels::default(),
+            pace: parts.pace,
+            tunnel_idle: parts.tunnel_idle,
+            tunnels: Tunnels::new(parts.tunnel_idle),
         })
     }
 
     /// Answers one request: the flow of every request begins here.
-    pub async fn handle(&self, mut request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+    pub async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         let host = match admit(&request) {
             Ok(host) => host,
             Err(refusal) => return refuse(refusal),
@@ -80,6 +94,7 @@ impl Edge {
         if peer.tls_name().is_some_and(|name| !self.routes.is_one(name, host.name())) {
             return refuse(Refusal::Misdirected);
         }
+        let mut request = request.map(|body| Body::from(body).at_pace(self.pace, self.tunnel_idle));
         as_http1(&mut request, &host);
         let watch = Stopwatch::start();
         let seen = self.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
@@ -104,7 +119,7 @@ impl Edge {
     async fn visit(
         &self,
         site: &Served,
-        request: Request<Incoming>,
+        request: Request<Body>,
         visitor: &VisitorFacts,
         watch: &Stopwatch,
     ) -> Response<Body> {
@@ -119,7 +134,7 @@ impl Edge {
 
     async fn call(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         visitor: &VisitorFacts,
         space: &str,
         prefix: &str,
@@ -138,8 +153,9 @@ impl Edge {
         let (path, _) = target.split_once('?').unwrap_or((&target, ""));
         match self.calls.handle(request, endpoint(path), &target, &caller, watch).await {
             Ok(response) => response,
+            Err(BodyError::Slow) => refuse(Refusal::SlowBody),
             // The caller is gone, or does not speak HTTP; nobody may be left to read this.
-            Err(_) => refuse(Refusal::BrokenBody),
+            Err(BodyError::Broken(_)) => refuse(Refusal::BrokenBody),
         }
     }
 
@@ -151,6 +167,11 @@ impl Edge {
     /// A visitor's address as the log shows it.
     pub fn shown(&self, ip: IpAddr) -> String {
         self.shown_ip.of(ip)
+    }
+
+    /// How long nothing may go through a tunnel, or an open conversation.
+    pub(super) fn tunnel_idle(&self) -> Duration {
+        self.tunnel_idle
     }
 
     /// The upgraded connections.

@@ -1,16 +1,18 @@
 //! The way to another server: pooled connections, time limits, and one more try where that is safe.
 
-use super::body::{Body, Progress};
+use super::body::{Body, BodyError, Progress};
 use super::headers;
 use super::rescue::ForwardError;
+use super::trust::Trust;
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, Error as ClientError, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::ServerName;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -57,8 +59,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Prepares the way to `target` (scheme and authority); connects to nothing yet.
-    pub fn new(target: &Uri, waits: Waits) -> Result<Self, UpstreamError> {
+    /// Prepares the way to `target` (scheme and authority); connects to nothing yet. Its certificate must be for
+    /// `tls_name`, or for its own host.
+    pub fn new(
+        target: &Uri,
+        waits: Waits,
+        trust: &Trust,
+        tls_name: Option<&ServerName<'static>>,
+    ) -> Result<Self, UpstreamError> {
         let wrong = || UpstreamError::Target(target.clone());
         let scheme = target.scheme().cloned().ok_or_else(wrong)?;
         let authority = target.authority().cloned().ok_or_else(wrong)?;
@@ -72,7 +80,7 @@ impl Upstream {
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .http1_max_buf_size(READ_BUFFER_BYTES_MAX)
             .set_host(false)
-            .build(connector(&scheme, waits.connect)?);
+            .build(connector(&scheme, waits.connect, trust, tls_name)?);
         Ok(Self { client, scheme, authority, host, response_wait: waits.response })
     }
 
@@ -147,7 +155,12 @@ impl Upstream {
     }
 }
 
-fn connector(scheme: &Scheme, connect: Duration) -> Result<HttpsConnector<HttpConnector>, UpstreamError> {
+fn connector(
+    scheme: &Scheme,
+    connect: Duration,
+    trust: &Trust,
+    tls_name: Option<&ServerName<'static>>,
+) -> Result<HttpsConnector<HttpConnector>, UpstreamError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -157,7 +170,7 @@ fn connector(scheme: &Scheme, connect: Duration) -> Result<HttpsConnector<HttpCo
     let builder = HttpsConnectorBuilder::new();
     // A plain upstream needs no certificates, and must start on a machine that has none.
     let builder = if *scheme == Scheme::HTTPS {
-        builder.with_provider_and_platform_verifier(provider).map_err(UpstreamError::Tls)?.https_only()
+        builder.with_tls_config(trust.client().map_err(UpstreamError::Tls)?).https_only()
     } else {
         let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
@@ -165,6 +178,10 @@ fn connector(scheme: &Scheme, connect: Duration) -> Result<HttpsConnector<HttpCo
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
         builder.with_tls_config(config).https_or_http()
+    };
+    let builder = match tls_name {
+        Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name.clone())),
+        None => builder,
     };
     Ok(builder.enable_http1().wrap_connector(tcp))
 }
@@ -197,7 +214,10 @@ fn classify(error: ClientError) -> ForwardError {
         };
     }
     match cause::<hyper::Error>(&error) {
-        Some(http) if http.is_user() => ForwardError::RequestBody(error),
+        Some(http) if http.is_user() => match cause(&error) {
+            Some(BodyError::Slow) => ForwardError::SlowBody(error),
+            _ => ForwardError::RequestBody(error),
+        },
         Some(http) if http.is_parse() || http.is_parse_too_large() || http.is_parse_status() => {
             ForwardError::BadAnswer(Some(error))
         }
@@ -217,15 +237,22 @@ mod tests {
 
     #[test]
     fn the_target_is_a_scheme_and_an_authority() {
-        assert!(Upstream::new(&Uri::from_static("http://127.0.0.1:3000"), WAITS).is_ok());
+        assert!(Upstream::new(&Uri::from_static("http://127.0.0.1:3000"), WAITS, &Trust::default(), None).is_ok());
         for wrong in ["ftp://127.0.0.1", "/path", "127.0.0.1:3000"] {
-            assert!(matches!(Upstream::new(&wrong.parse().unwrap(), WAITS), Err(UpstreamError::Target(_))), "{wrong}");
+            assert!(
+                matches!(
+                    Upstream::new(&wrong.parse().unwrap(), WAITS, &Trust::default(), None),
+                    Err(UpstreamError::Target(_))
+                ),
+                "{wrong}"
+            );
         }
     }
 
     #[test]
     fn path_and_query_stay_to_the_byte() {
-        let upstream = Upstream::new(&Uri::from_static("http://127.0.0.1:3000"), WAITS).unwrap();
+        let upstream =
+            Upstream::new(&Uri::from_static("http://127.0.0.1:3000"), WAITS, &Trust::default(), None).unwrap();
         for target in ["/", "//a%7e/../?q=%20+&im_ref", "/?", "/a?b?c=/%zz", "/%C3%BC"] {
             let uri: Uri = target.parse().unwrap();
             assert_eq!(upstream.address(uri.path_and_query()).path_and_query().unwrap().as_str(), target);

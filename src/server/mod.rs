@@ -2,6 +2,7 @@
 
 pub mod config;
 mod crowd;
+pub mod descriptors;
 pub mod drain;
 pub mod limits;
 pub mod listener;

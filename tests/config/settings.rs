@@ -21,6 +21,8 @@ host = "rewrite"
 space = "a"
 connect_timeout = "1s"
 response_timeout = "2s"
+body_timeout = "3s"
+tls_name = "Shop.internal"
 [[site]]
 origin = "http://127.0.0.1:5/"
 [click]
@@ -111,6 +113,8 @@ fn every_setting_of_the_site_is_read() {
     assert_eq!((listen.grace, listen.workers), (Duration::ZERO, Some(3)));
     assert_eq!((&*sites[0].hosts, &*sites[0].space), (&["www.example.com".to_owned()][..], "a"));
     assert_eq!((sites[0].connect_timeout.as_secs(), sites[0].response_timeout.as_secs()), (1, 2));
+    assert_eq!(sites[0].body_timeout.as_secs(), 3);
+    assert_eq!(sites[0].tls_name.as_ref().unwrap().to_str(), "Shop.internal");
     assert_eq!(sites[0].host, selvedge::proxy::HostMode::Rewrite);
     assert_eq!((sites[1].origin.authority().unwrap().as_str(), sites[1].hosts.len()), ("127.0.0.1:5", 0));
     assert!(click.parameters.is_empty() && !click.twin && click.renew_anonymous_id);
@@ -167,6 +171,7 @@ fn every_setting_of_impact_and_the_log_is_read() {
     let dropped: Vec<String> = rule.drop_properties.iter().map(ToString::to_string).collect();
     assert_eq!(dropped, ["properties.a", "context.two\\ words"]);
     assert_eq!((log.json, &*log.level, log.access), (true, "selvedge=debug", true));
+    assert_eq!(log.visitor_ip, selvedge::proxy::ShownIp::Full);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod delivery;
 mod disk;
 mod envelopes;
 mod evidence;
+mod floods;
 mod framing;
 mod journey;
 mod kills;

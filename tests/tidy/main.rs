@@ -51,7 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["metrics/"]),
     ("psl", &["click/cookie/"]),
     ("clap", &["cli/"]),
-    ("rustix", &["cli/connect/"]),
+    ("rustix", &["cli/connect/", "server/descriptors"]),
     ("toml", &["fault/", "config/"]),
     ("mimalloc", &["main.rs"]),
 ];

@@ -1,12 +1,12 @@
 //! Reading a call's body: bounded, and never at the price of forwarding it.
 
 use crate::metrics::Label;
+use crate::proxy::body::{Body, BodyError};
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use std::io::Read;
 
 /// How much of a body is read, plain or inflated: four of Segment's largest batches. What is larger streams on.
@@ -17,7 +17,7 @@ pub enum Received {
     /// All of it.
     Whole(Bytes),
     /// The beginning of one that is too large, and the rest.
-    Prefix(Bytes, Incoming),
+    Prefix(Bytes, Body),
 }
 
 /// What a body is once its encoding is undone.
@@ -52,8 +52,8 @@ impl Label for Sealed {
 /// Reads `body` up to [`BODY_BYTES_MAX`].
 ///
 /// # Errors
-/// The client's: it went away, or its framing is broken.
-pub async fn read(mut body: Incoming) -> Result<Received, hyper::Error> {
+/// The client's: it went away or is too slow, or its framing is broken.
+pub async fn read(mut body: Body) -> Result<Received, BodyError> {
     let mut whole = BytesMut::new();
     let mut first: Option<Bytes> = None;
     while let Some(frame) = body.frame().await {

@@ -23,9 +23,10 @@ use crate::attribution::wins;
 use crate::click::cookie::{self, Carried, Scope};
 use crate::clock::Time;
 use crate::outbox::Forwards;
-use crate::proxy::body::Body;
+use crate::proxy::body::{Body, BodyError};
 use crate::proxy::cacheable::make_private;
 use crate::proxy::headers;
+use crate::proxy::patience::Pace;
 use crate::proxy::regions::Regions;
 use crate::proxy::shared::Shared;
 use crate::proxy::stopwatch::Stopwatch;
@@ -37,8 +38,12 @@ use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::record::Recorder;
+
+/// How long Segment may pause within an answer: SDKs themselves give up earlier.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The room's state, shared by all connections.
 pub struct Calls {
@@ -78,12 +83,12 @@ impl Calls {
     /// The client's own body broke off, or is framed wrongly.
     pub async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         endpoint: Endpoint,
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
-    ) -> Result<Response<Body>, hyper::Error> {
+    ) -> Result<Response<Body>, BodyError> {
         let asked = request
             .headers()
             .get(ORIGIN)
@@ -113,7 +118,7 @@ impl Calls {
     /// A request that is none of our business: it goes on, and its answer comes back.
     async fn pass(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         path: &str,
         target: &Upstream,
         caller: &Caller<'_>,
@@ -121,19 +126,19 @@ impl Calls {
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let headers = forward::headers(&parts.headers, visitor(&parts.headers, caller).as_ref());
-        let answer = self.forward(&parts.method, headers, path, target, Body::from(body), watch).await;
+        let answer = self.forward(&parts.method, headers, path, target, body, watch).await;
         answer.unwrap_or_else(answer::away)
     }
 
     /// An envelope: see the head of this module.
     async fn calls(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         expect: Expect,
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
-    ) -> Result<Response<Body>, hyper::Error> {
+    ) -> Result<Response<Body>, BodyError> {
         let (parts, body) = request.into_parts();
         let visitor = visitor(&parts.headers, caller);
         let headers = forward::headers(&parts.headers, visitor.as_ref());
@@ -244,7 +249,7 @@ impl Calls {
         body: Body,
         watch: &Stopwatch,
     ) -> Option<Response<Body>> {
-        Some(self.ask(method, headers, path, target, body, watch).await?.map(Body::from))
+        Some(self.ask(method, headers, path, target, body, watch).await?.map(patient))
     }
 
     /// As [`Self::forward`], with the answer's body still to read.
@@ -313,4 +318,9 @@ fn visitor_of(headers: &HeaderMap, caller: &Caller<'_>) -> Visitor {
         ip: Some(caller.ip),
         user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
     }
+}
+
+/// Segment's answer as it comes.
+fn patient(body: Incoming) -> Body {
+    Body::from(body).at_pace(Pace::pausing(PAUSE_MAX), PAUSE_MAX)
 }

@@ -5,7 +5,7 @@
 //! what is answered here is another text. What cannot be rewritten passes as it came, and is counted.
 
 use super::body::{self, Plain, Received, Sealed};
-use super::{Caller, Calls, answer, forward, visitor};
+use super::{Caller, Calls, answer, forward, patient, visitor};
 use crate::metrics::Label;
 use crate::proxy::body::Body;
 use crate::proxy::stopwatch::Stopwatch;
@@ -13,7 +13,6 @@ use crate::segment::Untouched;
 use crate::segment::settings::{self, Rewritten};
 use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 /// What an answer's fields say of the bytes that it had.
 const OF_THE_BYTES: [HeaderName; 7] = [
@@ -41,7 +40,7 @@ impl Calls {
     /// GET, since only the body tells how long the answer is.
     pub(super) async fn settings(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<Body>,
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
@@ -52,8 +51,9 @@ impl Calls {
         let Some(fetched) = self.ask(&Method::GET, headers, path, &self.cdn, Body::empty(), watch).await else {
             return answer::away();
         };
+        let fetched = fetched.map(patient);
         if fetched.status() != StatusCode::OK {
-            return fetched.map(Body::from);
+            return fetched;
         }
         let (mut parts, body) = fetched.into_parts();
         let came = match watch.waiting(body::read(body)).await {

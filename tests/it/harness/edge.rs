@@ -226,6 +226,11 @@ impl Edge {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+
     /// The most memory it ever held, in bytes.
     pub(crate) fn peak_bytes(&self) -> u64 {
         self.memory("VmHWM:")
