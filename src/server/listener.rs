@@ -214,10 +214,11 @@ struct Speaker {
 }
 
 impl Speaker {
-    /// Finds out whose a connection is, and goes on with that.
+    /// Finds out whose a connection is, and goes on with that. Each step is boxed: one that is over, or of another kind, takes no
+    /// room while the connection lasts.
     async fn receive(self, mut stream: TcpStream, address: SocketAddr, (place, open): Seat, stop: Signal) {
         if self.hall.proxy_protocol.is_empty() {
-            return self.greet(stream, address, (place, open), stop).await;
+            return Box::pin(self.greet(stream, address, (place, open), stop)).await;
         }
         let header = timeout(self.hall.limits.handshake, proxy_protocol::read(&mut stream)).await;
         let visitor = match header.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
@@ -229,7 +230,7 @@ impl Speaker {
             }
         };
         match place.of(visitor.ip()) {
-            Ok(place) => self.greet(stream, visitor, (place, open), stop).await,
+            Ok(place) => Box::pin(self.greet(stream, visitor, (place, open), stop)).await,
             Err(full) => self.hall.metrics.connection_refused(full.label()),
         }
     }
@@ -244,14 +245,15 @@ impl Speaker {
         match &self.speaks {
             Speaks::Plain { http2 } => {
                 let is_http2 = *http2 && timeout(head, begins_http2(&stream)).await.unwrap_or(false);
-                self.serve(stream, is_http2, Peer::new(address, None), seat, stop).await;
+                Box::pin(self.serve(stream, is_http2, Peer::new(address, None), seat, stop)).await;
             }
             Speaks::Tls(acceptor) => match timeout(handshake, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let (_, agreed) = stream.get_ref();
                     let is_http2 = agreed.alpn_protocol() == Some(tls::HTTP2);
                     let name = agreed.server_name().unwrap_or_default().to_ascii_lowercase();
-                    self.serve(stream, is_http2, Peer::new(address, Some(name.into())), seat, stop).await;
+                    let peer = Peer::new(address, Some(name.into()));
+                    Box::pin(self.serve(stream, is_http2, peer, seat, stop)).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, ip = shown(), "a TLS handshake failed"),
                 Err(_) => tracing::debug!(ip = shown(), "a TLS handshake took too long"),
@@ -267,7 +269,8 @@ impl Speaker {
         let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse), !is_http2, seat));
         // Shared by the connection's requests alone, so that its count stays in one core's cache.
         let shared = Arc::new((Arc::clone(&self.hall.edge), peer, Arc::clone(&pulse)));
-        let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+        // What a request needs is large, and a connection is idle most of its time.
+        let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request)));
         if is_http2 {
             let connection = pin!(self.http2.serve_connection(stream, service));
             finish(connection, http2::Connection::graceful_shutdown, &pulse, stop).await;

@@ -24,7 +24,7 @@ enum End {
 async fn guarded(limits: &str) -> (Edge, Origin) {
     let origin = Origin::start(answers("200 OK", &[], "hello")).await;
     let edge = Edge::start().site(&[], origin.address()).listening("http2_prior_knowledge = true");
-    (edge.with(&format!("[limits]\n{limits}")).run().await, origin)
+    (edge.with(&format!("[limits]\nrequests = 1000000\n{limits}")).run().await, origin)
 }
 
 /// Lets `flood` happen while a visitor comes again and again: what came of it, and by how much the memory grew at the most.
@@ -92,7 +92,8 @@ async fn pour(edge: &Edge, reads: bool, opening: &[u8], mut next: impl FnMut(u32
         poured += wave.len();
         cut = soon("the end of a flood", write.write_all(&wave)).await.is_err();
     }
-    drop(reading);
+    // Much of it may have been under way when it was cut.
+    cut |= reads && tokio::time::timeout(Duration::from_secs(1), reading).await.is_ok();
     if cut { End::Cut } else { End::Taken }
 }
 
@@ -138,7 +139,9 @@ async fn floods_of_frames_are_cut() {
     };
     let (ends, growth) = during(&edge, ends).await;
     eprintln!("floods of frames: {ends:?}, {} KiB", growth >> 10);
-    assert!(ends.iter().all(|(_, end)| *end == End::Cut), "{ends:?}");
+    // The others are answered, one by one, as long as the answers are taken.
+    let cut = ["resets", "continuations", "empty continuations", "empty data"];
+    assert!(ends.iter().all(|(flood, end)| *end == End::Cut || !cut.contains(flood)), "{ends:?}");
     assert!(growth < 24 * MIB, "{growth}");
     eventually("the end of all", async || (edge.count("selvedge_connections").await == 0).then_some(())).await;
 }
@@ -182,7 +185,7 @@ async fn slow_heads_bodies_and_readers_are_cut_and_hold_little() {
     .await;
     let limits = "connections_per_client = 1000\nhead = \"1500ms\"\nbody_pause = \"1500ms\"\nunread = \"1500ms\"";
     let edge = Edge::start().site(&[], origin.address()).listening("http2_prior_knowledge = true");
-    let edge = edge.with(&format!("[limits]\n{limits}")).run().await;
+    let edge = edge.with(&format!("[limits]\nrequests = 1000000\n{limits}")).run().await;
     // One that opens the window of its connection, but never that of its stream, and one that opens neither.
     let mut stalled = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     stalled.extend(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));

@@ -149,12 +149,9 @@ const UPLOAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n
 async fn a_body_that_stalls_or_drips_is_answered_408_and_an_upload_that_goes_on_is_not() {
     let mut origin = hello().await;
     let edge = limited(&origin, "body_pause = \"400ms\"\nbody_rate = 2000").await.run().await;
-    for (head, piece) in [
-        (UPLOAD, ""),
-        (UPLOAD, "x"),
-        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
-        ("POST /cdp/v1/t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n", "{"),
-    ] {
+    for (head, piece) in
+        [(UPLOAD, ""), (UPLOAD, "x"), ("POST /cdp/v1/t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n", "{")]
+    {
         let mut slow = edge.connect().await;
         slow.write(head).await;
         let (mut read, mut write) = slow.stream().split();

@@ -287,6 +287,12 @@ impl Starting {
         (self.listening(&line), authority)
     }
 
+    /// With this server as Segment.
+    pub(crate) fn segment_at(mut self, url: &str) -> Self {
+        self.segment = format!("[segment]\napi = \"{url}\"\ncdn = \"{url}\"\n");
+        self
+    }
+
     /// Further settings of `[segment]`, as lines of TOML.
     pub(crate) fn segment(mut self, lines: &str) -> Self {
         writeln!(self.segment, "{lines}").unwrap();
