@@ -16,7 +16,8 @@ use crate::metrics::{Label, Metrics};
 use crate::outbox::{Delivery, Forwards, Outbox, VerdictRow};
 use crate::proxy::calls::judge::Rules;
 use crate::proxy::{
-    Calls, Courier, Edge, Https, Pace, Parts, Recorder, Regions, Shared, Upstream, Waits, upstream::UpstreamError,
+    Calls, Courier, Edge, Https, Pace, Parts, Protocol, Recorder, Regions, Shared, Upstream, Waits,
+    upstream::UpstreamError,
 };
 use crate::secret::Secret;
 use crate::server::drain::Drain;
@@ -207,7 +208,7 @@ fn edge(
         recorder,
         forwards: forwards.clone(),
         regions: regions.clone(),
-        cdn: Upstream::new(&config.segment.cdn, SEGMENT_WAITS, &config.trust, None)?,
+        cdn: Upstream::new(&config.segment.cdn, Protocol::Http1, SEGMENT_WAITS, &config.trust, None)?,
     };
     Edge::new(Parts {
         sites: config.sites.clone(),

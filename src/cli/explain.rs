@@ -273,7 +273,11 @@ impl Delivery<'_> {
         let (method, url) = program.target(request);
         let params: Map<String, Value> =
             request.params.iter().map(|param| (param.name.to_string(), param.value.clone().into())).collect();
-        json!({ "program": program.name(), "endpoint": endpoint(request), "method": method, "url": url, "params": params })
+        let mut told = json!({ "program": program.name(), "endpoint": endpoint(request), "method": method, "url": url, "params": params });
+        if let (Some(unfit), Some(told)) = (program.unfit(request), told.as_object_mut()) {
+            told.insert("dead_letter".to_owned(), unfit.label().into());
+        }
+        told
     }
 
     /// Every parameter with its value, the property that gave it and, where that is not all of it, the guide's row; then
@@ -282,6 +286,9 @@ impl Delivery<'_> {
         let Self { program, request, gaps } = self;
         let (method, url) = program.target(request);
         let mut text = format!("  {}: {} {method} {url}\n", program.name(), endpoint(request));
+        if let Some(unfit) = program.unfit(request) {
+            text.push_str(&format!("    not sent, a dead letter: {}: {}\n", unfit.label(), unfit.words()));
+        }
         let names = request.params.iter().map(|param| &param.name).chain(gaps.iter().map(|gap| &gap.name));
         let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
         for Param { name, value, source } in &request.params {

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 fine, 1 failed while running, 2 usage or configuration.
 
+mod bench;
 mod bulk;
 mod cells;
 mod check;
@@ -38,6 +39,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Bench(bench::Arguments),
     Demo(demo::Arguments),
     Check(check::Arguments),
     Connect(connect::Arguments),
@@ -53,6 +55,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Connect(arguments) => connect::run(&arguments),

@@ -167,12 +167,20 @@ impl Rules {
             return Ok(());
         }
         let taken = inverted(condition);
-        for text in [condition, &taken] {
-            let why = |fault: crate::fault::Fault| format!("{}; so these calls are taken now", fault.message);
-            filter::Filter::parse(text).map_err(why)?;
+        if let Some(fault) = [condition, &taken].iter().find_map(|text| filter::Filter::parse(text).err()) {
+            // Nobody can tell what it keeps away. Nothing is taken, and so Segment's destination stays on for all of it.
+            self.conditions = vec![NOTHING.to_owned()];
+            return Err(format!("{}; until its `filter` says what is meant, the program takes no call", fault.message));
         }
-        self.conditions.push(taken);
+        if !self.is_closed() {
+            self.conditions.push(taken);
+        }
         Ok(())
+    }
+
+    /// Whether no call passes already.
+    fn is_closed(&self) -> bool {
+        self.conditions.iter().any(|condition| condition == NOTHING)
     }
 
     fn sample(&mut self, action: &Action) -> Result<(), String> {
@@ -323,11 +331,22 @@ mod tests {
     }
 
     #[test]
+    fn where_a_filter_cannot_be_read_the_program_takes_nothing() {
+        let drop =
+            |condition: &str| json!({"if": condition, "title": "t", "enabled": true, "actions": [{"type": "DROP"}]});
+        for filters in [json!([drop("a = ")]), json!([drop("a = 1"), drop("a = "), drop("b = 2")])] {
+            let read = of(&json!({}), filters);
+            assert_eq!(read.settings, [("filter", Written::Text(NOTHING.into()))]);
+            assert!(read.left_out.len() == 1 && read.left_out[0].contains("(a =), DROP: "), "{:?}", read.left_out);
+            assert!(read.left_out[0].contains("the program takes no call"), "{:?}", read.left_out);
+        }
+    }
+
+    #[test]
     fn what_has_no_place_is_named_with_its_reason() {
         let of_action = |condition: &str, action: Value| json!({"if": condition, "title": "t", "enabled": true, "actions": [action]});
         for (filter, why) in [
             (json!({"if": "a", "title": "t", "enabled": false, "actions": [{"type": "DROP"}]}), "switched off"),
-            (of_action("a = ", json!({"type": "DROP"})), "so these calls are taken now"),
             (of_action("a", json!({"type": "SAMPLE", "percent": 0.5})), "to all of its calls or to none"),
             (of_action("all", json!({"type": "SAMPLE", "percent": 5})), "not from 0 to 1"),
             (of_action("all", json!({"type": "SAMPLE"})), "not from 0 to 1"),

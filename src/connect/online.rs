@@ -99,7 +99,7 @@ async fn origin(site: &Site, trust: &Trust) -> Finding {
     if let (HostMode::Keep, Some(host)) = (site.host, site.hosts.first().and_then(|host| host.parse().ok())) {
         request.headers_mut().insert(header::HOST, host);
     }
-    let upstream = match Upstream::new(&site.origin, waits, trust, site.tls_name.as_ref()) {
+    let upstream = match Upstream::new(&site.origin, site.origin_protocol, waits, trust, site.tls_name.as_ref()) {
         Ok(upstream) => upstream,
         Err(error) => return Verdict::Fail.of(what, error.to_string()),
     };

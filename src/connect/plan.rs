@@ -166,13 +166,13 @@ impl<'c> Planning<'c> {
                 }
             }
             if groups.is_empty() {
-                // In a file that has other sources, a new program is for those that were chosen with it.
-                let sources = self.existing.map(|_| names(&|_| true));
+                // A program is for the sources that were chosen with it: another that comes later does not widen it.
+                let sources = (self.existing.is_some() || !entries.is_empty()).then(|| names(&|_| true));
                 blocks.push(Block { campaign, import: None, sources });
             }
             for (import, ids) in groups {
                 let mine = names(&|entry| ids.contains(&entry.source.id.as_str()));
-                let is_all = self.existing.is_none() && mine.len() == entries.len();
+                let is_all = self.existing.is_none() && entries.is_empty();
                 blocks.push(Block { campaign, import: Some(import), sources: (!is_all).then_some(mine) });
             }
         }

@@ -3,7 +3,7 @@
 use super::retry::{self, Made, Step};
 use super::{Config, Pacing, verdict};
 use crate::clock::{Clock, Time};
-use crate::destination::{Attempt, Endpoint, Outcome, Trouble, Unfit};
+use crate::destination::{Attempt, Endpoint, Outcome, Trouble};
 use crate::metrics::Label;
 use crate::outbox::{Cap, Delivery, DeliveryId, Outbox, Touched};
 use crate::store::CommitError;
@@ -233,20 +233,8 @@ fn words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Accepted { .. } => String::new(),
         Outcome::Retry { detail, .. } => detail.clone(),
-        Outcome::Unfit(why) => unfit(*why).to_owned(),
+        Outcome::Unfit(why) => why.words().to_owned(),
         Outcome::Refused { status, detail } | Outcome::NoAccess { status, detail } => format!("{status}: {detail}"),
-    }
-}
-
-fn unfit(why: Unfit) -> &'static str {
-    match why {
-        Unfit::NoActionId => {
-            "no verdict on its order names the action, and not both event_type_id and the order's id are known"
-        }
-        Unfit::NothingToChange => "it says neither an amount nor products that all have a sku and a price",
-        Unfit::PartWithoutProducts => {
-            "it gives back less than was sent of its order, or that is not known, and names no products: say which, or no amount"
-        }
     }
 }
 

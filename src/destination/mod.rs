@@ -72,6 +72,16 @@ impl<'a> Program<'a> {
         }
     }
 
+    /// What keeps a request from ever going out: such a delivery ends as a dead letter.
+    pub fn unfit(self, request: &Request) -> Option<Unfit> {
+        let Self::Impact(..) = self;
+        if request.endpoint != Endpoint::Actions {
+            return None;
+        }
+        let params = request.params.iter().map(|param| (param.name.to_string(), param.value.clone()));
+        impact::refund::flaw(&params.collect::<Vec<_>>())
+    }
+
     /// What the row of a parameter reads, in the words of the network's guide; `None` where no row names it.
     pub fn row(self, endpoint: Endpoint, param: &str) -> Option<String> {
         match self {
@@ -235,6 +245,8 @@ pub enum Skip {
     Repeated,
     /// The program would take the call, but its mode is `segment`: Segment's own destination delivers it.
     SegmentDelivers,
+    /// The call's own `integrations` keep it from the network's destination.
+    SwitchedOff,
     /// The call cannot be read by the mapper.
     Unreadable,
     /// The browser behind the call is a bot.
@@ -353,6 +365,7 @@ impl Label for Skip {
             Self::Sample => "sample",
             Self::Repeated => "repeated",
             Self::SegmentDelivers => "segment_delivers",
+            Self::SwitchedOff => "switched_off",
             Self::Unreadable => "unreadable",
             Self::Bot => "bot",
         }

@@ -60,10 +60,39 @@ pub struct Conversion<'a> {
 pub enum Unfit {
     /// Neither a verdict nor the event type and the order's id tell which action it is about.
     NoActionId,
-    /// It does not say what changes: an amount, or products with a sku and a price.
+    /// It does not say what changes: an amount, or products.
     NothingToChange,
+    /// One of its products cannot be read: a sku, a price of zero or more, a quantity if there is one. The others alone would be
+    /// less than was meant.
+    UnreadableProduct,
+    /// Its new amount is no plain number of zero or more.
+    BadAmount,
+    /// It says what an order has become by its products only: they can be taken back, but not be put in another's place.
+    ProductsWithoutAmount,
     /// It gives back less than the order, or who knows how much of it, and does not say which products.
     PartWithoutProducts,
+}
+
+impl Unfit {
+    /// What is missing, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoActionId => {
+                "no verdict on its order names the action, and not both event_type_id and the order's id are known"
+            }
+            Self::NothingToChange => "it says neither an amount nor products",
+            Self::UnreadableProduct => {
+                "not each of its products has a sku, a price of zero or more and, if any, such a quantity: none is taken back"
+            }
+            Self::BadAmount => "its new amount is no plain number of zero or more",
+            Self::ProductsWithoutAmount => {
+                "it names products without the order's new revenue or subtotal: impact.com takes off what is returned, no new list"
+            }
+            Self::PartWithoutProducts => {
+                "it gives back less than was sent of its order, or that is not known, and names no products: say which, or no amount"
+            }
+        }
+    }
 }
 
 impl Label for Unfit {
@@ -71,6 +100,9 @@ impl Label for Unfit {
         match self {
             Self::NoActionId => "no_action_id",
             Self::NothingToChange => "nothing_to_change",
+            Self::UnreadableProduct => "unreadable_product",
+            Self::BadAmount => "bad_amount",
+            Self::ProductsWithoutAmount => "products_without_amount",
             Self::PartWithoutProducts => "part_without_products",
         }
     }

@@ -358,6 +358,13 @@ impl<'r> Section<'r> {
         names
     }
 
+    /// The texts in the table under a key, with their places.
+    pub fn texts(&self, key: &str) -> Vec<(&'r str, Range<usize>)> {
+        let table = self.raw(key).and_then(|value| value.get_ref().as_table());
+        let values = table.into_iter().flat_map(|table| table.values());
+        values.filter_map(|value| Some((value.get_ref().as_str()?, value.span()))).collect()
+    }
+
     /// How the section is written: `[listen]`, `[[site]]`.
     pub fn title(&self) -> String {
         match (&*self.path, self.repeated) {

@@ -159,6 +159,10 @@ impl<'t> Lexer<'t> {
                     self.at += 1;
                 }
                 other => {
+                    if let Some(bad) = other.filter(|bad| !steps.is_empty() && step.is_empty() && bad.is_alphanumeric())
+                    {
+                        return Err(self.stray(bad));
+                    }
                     if step.is_empty() {
                         let width = other.map_or(0, char::len_utf8);
                         let fault = Fault::error(self.at..self.at + width, "a step of the path is missing here");
@@ -180,6 +184,9 @@ impl<'t> Lexer<'t> {
             '&' => "FQL has the word `and`",
             '|' => "FQL has the word `or`",
             '.' => "a path begins with a name: `properties.region`",
+            letter if letter.is_alphanumeric() => {
+                "a path has the letters A to Z, digits, `_` and `-`; any other needs a backslash before it, and a text quotes"
+            }
             _ => "in a path, such a character needs a backslash before it; a text needs quotes around it",
         };
         Fault::error(self.at..self.at + character.len_utf8(), format!("`{character}` has no place here")).help(help)

@@ -1,78 +1,116 @@
 //! Bodies on their way through.
 
 use super::patience::{Conversation, Pace, Patience};
+use super::upstream::Seat;
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A body that passes through, or one of ours. It never buffers: a frame is asked for when the next side has room.
 pub struct Body {
+    /// What was read of the source already.
+    prefix: Bytes,
     source: Source,
     progress: Option<Progress>,
     patience: Option<Patience>,
+    /// Only held.
+    _seat: Option<Seat>,
 }
 
-/// Why a body did not come to its end.
+enum Source {
+    Empty,
+    Stream(Incoming),
+    /// One that came by HTTP/2, and whether its trailers came.
+    Http2(Incoming, bool),
+    /// It was given up.
+    Slow,
+}
+
+/// Why a body does not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It broke off, or is framed wrongly.
+    /// Its connection broke, or it is framed wrongly.
     #[error(transparent)]
     Broken(#[from] hyper::Error),
+    /// Its stream was reset as if nothing were wrong, and before its end.
+    #[error("the stream was reset before its end")]
+    Reset,
     /// Its pieces came too slowly.
     #[error("the body came too slowly")]
     Slow,
 }
 
-enum Source {
-    Empty,
-    Bytes(Bytes),
-    Stream(Incoming),
-    /// What was read of a stream, then the rest of it.
-    Prefixed(Bytes, Incoming),
-    /// It was given up.
-    Slow,
-}
-
-/// How many frames of a body have gone out; a wait for an answer starts anew as long as it moves.
+/// How a body goes out: a wait for an answer starts anew as long as it moves.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<AtomicUsize>);
+pub struct Progress(Arc<Marks>);
+
+#[derive(Debug, Default)]
+struct Marks {
+    frames: AtomicUsize,
+    broke: AtomicBool,
+    slow: AtomicBool,
+}
 
 impl Progress {
     /// The number of frames so far; only ever compared with an earlier one.
     pub fn frames(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.frames.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was the body itself that broke off.
+    pub(super) fn broke(&self) -> bool {
+        self.0.broke.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was given up.
+    pub(super) fn was_slow(&self) -> bool {
+        self.0.slow.load(Ordering::Relaxed)
+    }
+
+    fn mark<T>(&self, frame: Option<&Result<T, BodyError>>) {
+        self.0.frames.fetch_add(1, Ordering::Relaxed);
+        if let Some(Err(error)) = frame {
+            self.0.slow.store(matches!(error, BodyError::Slow), Ordering::Relaxed);
+            self.0.broke.store(true, Ordering::Relaxed);
+        }
     }
 }
 
 impl Body {
     /// No body at all.
     pub fn empty() -> Self {
-        Source::Empty.into()
+        Self::full(Bytes::new())
     }
 
     /// These bytes and nothing more. The caller sets `Content-Length`, or lets hyper do it.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        if bytes.is_empty() { Self::empty() } else { Source::Bytes(bytes).into() }
+        Self { prefix: bytes.into(), source: Source::Empty, progress: None, patience: None, _seat: None }
+    }
+
+    /// The body of a message that came by `version`.
+    pub fn came(version: Version, stream: Incoming) -> Self {
+        let source = match version {
+            Version::HTTP_2 => Source::Http2(stream, false),
+            _ => Source::Stream(stream),
+        };
+        Self { source, ..Self::empty() }
     }
 
     /// `prefix`, which was already read from `rest`, and then the rest of it as it comes.
     pub fn prefixed(prefix: impl Into<Bytes>, rest: Self) -> Self {
-        let prefix = prefix.into();
-        match rest.source {
-            Source::Stream(stream) if !prefix.is_empty() => Self { source: Source::Prefixed(prefix, stream), ..rest },
-            source => Self { source, ..rest },
-        }
+        Self { prefix: prefix.into(), ..rest }
     }
 
     /// Gives it up when its pieces come too slowly. One that has come already stays as it is.
     pub(super) fn at_pace(mut self, pace: Pace, pause_of_conversation: Duration) -> Self {
-        if matches!(self.source, Source::Stream(_)) && !self.is_end_stream() {
+        if !self.source.is_end_stream() {
             self.patience = Some(Patience::new(pace, pause_of_conversation));
         }
         self
@@ -87,17 +125,23 @@ impl Body {
     pub(super) fn track(&mut self) -> Progress {
         self.progress.get_or_insert_with(Progress::default).clone()
     }
-}
 
-impl From<Incoming> for Body {
-    fn from(stream: Incoming) -> Self {
-        Source::Stream(stream).into()
+    /// Keeps the place of its request until it is gone.
+    pub(super) fn seated(self, seat: Seat) -> Self {
+        Self { _seat: Some(seat), ..self }
     }
-}
 
-impl From<Source> for Body {
-    fn from(source: Source) -> Self {
-        Self { source, progress: None, patience: None }
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.source.poll_next(cx);
+        let Some(patience) = &mut self.patience else { return polled };
+        if let Poll::Ready(frame) = &polled {
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            patience.came(data.map_or(0, Bytes::len), Instant::now);
+        } else if patience.is_over(Instant::now(), cx) {
+            self.source = Source::Slow;
+            return Poll::Ready(Some(Err(BodyError::Slow)));
+        }
+        polled
     }
 }
 
@@ -107,62 +151,63 @@ impl HttpBody for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let frame = match (this.source.poll_next(cx), &mut this.patience) {
-            (Poll::Ready(frame), None) => frame,
-            (Poll::Ready(frame), Some(patience)) => {
-                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-                patience.came(data.map_or(0, Bytes::len));
-                frame
-            }
-            (Poll::Pending, Some(patience)) => {
-                if !patience.is_over(cx) {
-                    return Poll::Pending;
-                }
-                this.source = Source::Slow;
-                return Poll::Ready(Some(Err(BodyError::Slow)));
-            }
-            (Poll::Pending, None) => return Poll::Pending,
+        let frame = if this.prefix.is_empty() {
+            ready!(this.poll_source(cx))
+        } else {
+            Some(Ok(Frame::data(std::mem::take(&mut this.prefix))))
         };
-        if let Some(Progress(frames)) = &this.progress {
-            frames.fetch_add(1, Ordering::Relaxed);
+        if let Some(progress) = &this.progress {
+            progress.mark(frame.as_ref());
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Empty => true,
-            Source::Bytes(_) | Source::Prefixed(..) | Source::Slow => false,
-            Source::Stream(stream) => stream.is_end_stream(),
-        }
+        self.prefix.is_empty() && self.source.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
-            Source::Slow => SizeHint::default(),
-            Source::Bytes(bytes) => SizeHint::with_exact(length(bytes)),
-            Source::Stream(stream) => stream.size_hint(),
-            Source::Prefixed(prefix, rest) => after(length(prefix), &rest.size_hint()),
-        }
+        after(length(&self.prefix), &self.source.size_hint())
     }
 }
 
 impl Source {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Self::Stream(stream) = self {
-            return Pin::new(stream).poll_frame(cx);
-        }
-        let bytes = match std::mem::replace(self, Self::Empty) {
-            Self::Empty | Self::Stream(_) | Self::Slow => return Poll::Ready(None),
-            Self::Bytes(bytes) => bytes,
-            Self::Prefixed(prefix, rest) => {
-                *self = Self::Stream(rest);
-                prefix
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Empty | Self::Slow => Poll::Ready(None),
+            Self::Stream(stream) => Pin::new(stream).poll_frame(cx).map_err(BodyError::Broken),
+            Self::Http2(stream, had_trailers) => {
+                let frame = ready!(Pin::new(&mut *stream).poll_frame(cx));
+                *had_trailers |= matches!(&frame, Some(Ok(frame)) if frame.is_trailers());
+                Poll::Ready(match frame {
+                    None if !*had_trailers && !has_ended(stream) => Some(Err(BodyError::Reset)),
+                    frame => frame.map(|frame| frame.map_err(BodyError::Broken)),
+                })
             }
-        };
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
+        }
     }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Slow => false,
+            Self::Stream(stream) | Self::Http2(stream, _) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Slow => SizeHint::default(),
+            Self::Stream(stream) | Self::Http2(stream, _) => stream.size_hint(),
+        }
+    }
+}
+
+/// Whether a stream of HTTP/2 that gives nothing more has come to its end. Hyper takes a reset with NO_ERROR for one (RFC 9113
+/// §8.1 has it follow a whole answer), but some servers break off in just this way.
+fn has_ended(stream: &Incoming) -> bool {
+    stream.is_end_stream() || stream.size_hint().exact() == Some(0)
 }
 
 fn length(bytes: &Bytes) -> u64 {

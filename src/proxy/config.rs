@@ -1,5 +1,6 @@
 //! The `[[site]]` sections.
 
+use super::upstream::Protocol;
 use crate::fault::{Form, Section, form};
 use http::Uri;
 use rustls::pki_types::ServerName;
@@ -12,6 +13,8 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// The site's own server: scheme and authority, no path.
     pub origin: Uri,
+    /// Which HTTP the origin is spoken to with. Default: over TLS the one that it picks, else HTTP/1.1.
+    pub origin_protocol: Protocol,
     /// Which Host the origin sees. Default: the visitor's.
     pub host: HostMode,
     /// The space of its visitors' ids. Default: `default`.
@@ -59,6 +62,12 @@ impl Site {
         Self {
             hosts: section.list("hosts", &form::HOST).unwrap_or_default(),
             origin: section.value("origin", &form::SERVER).unwrap_or_default(),
+            origin_protocol: section
+                .choice(
+                    "origin_protocol",
+                    &[("auto", Protocol::Picked), ("http1", Protocol::Http1), ("http2", Protocol::Http2)],
+                )
+                .unwrap_or_default(),
             host: section
                 .choice("host", &[("keep", HostMode::Keep), ("rewrite", HostMode::Rewrite)])
                 .unwrap_or_default(),

@@ -18,10 +18,11 @@ use super::stopwatch::Stopwatch;
 use super::trust::Trust;
 use super::tunnel::Tunnels;
 use super::upstream::UpstreamError;
+use super::websocket::{self, Opening};
 use crate::metrics;
 use crate::segment::endpoint::endpoint;
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Uri};
+use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -86,7 +87,7 @@ impl Edge {
     }
 
     /// Answers one request: the flow of every request begins here.
-    pub async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+    pub async fn handle(&self, mut request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         let host = match admit(&request) {
             Ok(host) => host,
             Err(refusal) => return refuse(refusal),
@@ -94,17 +95,22 @@ impl Edge {
         if peer.tls_name().is_some_and(|name| !self.routes.is_one(name, host.name())) {
             return refuse(Refusal::Misdirected);
         }
-        let mut request = request.map(|body| Body::from(body).at_pace(self.pace, self.tunnel_idle));
         as_http1(&mut request, &host);
+        websocket::as_http1(&mut request);
+        let version = request.version();
+        let mut request = request.map(|body| Body::came(version, body).at_pace(self.pace, self.tunnel_idle));
         let watch = Stopwatch::start();
         let seen = self.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
         let route = self.routes.find(host.name(), request.uri().path());
         let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
         let (route, response) = match route {
             Route::Site(site) => (metrics::Route::Site, self.visit(site, request, &visitor, &watch).await),
+            Route::Call { .. } if request.extensions().get::<Opening>().is_some() => return refuse(Refusal::Protocol),
             Route::Call { site, prefix } => {
                 let space = site.map_or("default", |site| &site.settings.space);
-                (metrics::Route::Segment, self.call(request, &visitor, space, prefix, &watch).await)
+                // A call's state is many times as large as a visit's, and every request would be moved about with room for it.
+                let call = Box::pin(self.call(request, &visitor, space, prefix, &watch));
+                (metrics::Route::Segment, call.await)
             }
             Route::UnknownHost => return refuse(Refusal::UnknownHost),
         };
@@ -155,7 +161,7 @@ impl Edge {
             Ok(response) => response,
             Err(BodyError::Slow) => refuse(Refusal::SlowBody),
             // The caller is gone, or does not speak HTTP; nobody may be left to read this.
-            Err(BodyError::Broken(_)) => refuse(Refusal::BrokenBody),
+            Err(BodyError::Broken(_) | BodyError::Reset) => refuse(Refusal::BrokenBody),
         }
     }
 
@@ -186,13 +192,21 @@ fn seen_from_segment(uri: &Uri, prefix: &str) -> String {
     target.strip_prefix(prefix).unwrap_or("/").to_owned()
 }
 
+/// Whether a target has a path. What stands behind an absolute-form target's host may begin with its query (RFC 9112 §3.2.2); the
+/// path of HTTP/2 may not (RFC 9113 §8.3.1).
+fn is_path(request: &Request<Incoming>) -> bool {
+    let uri = request.uri();
+    match request.version() {
+        Version::HTTP_2 => uri.path_and_query().is_some_and(|target| target.as_str().starts_with('/')),
+        _ => uri.path().starts_with('/'),
+    }
+}
+
 /// Refuses what must not be forwarded at all; what passes has one host.
 fn admit(request: &Request<Incoming>) -> Result<Host, Refusal> {
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Refusal::Method);
-    }
+    websocket::check(request)?;
     let is_web = request.uri().scheme_str().is_none_or(|scheme| matches!(scheme, "http" | "https"));
-    if !is_web || !request.uri().path().starts_with('/') {
+    if !is_web || !is_path(request) {
         return Err(Refusal::BadTarget);
     }
     headers::check_framing(request.headers())?;

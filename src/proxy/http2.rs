@@ -1,8 +1,9 @@
-//! What HTTP/2 says in its own way, said as HTTP/1.1 says it: the rest of the house knows one way only.
+//! What HTTP/2 says in its own way, said as HTTP/1.1 says it, and back: the rest of the house knows one way only.
 
 use super::host::Host;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::uri::Authority;
+use http::{HeaderValue, Request, Uri, Version};
 use http_body::Body;
 
 /// Rewrites a request that came by HTTP/2; another is left alone.
@@ -26,6 +27,20 @@ pub(super) fn as_http1<B: Body>(request: &mut Request<B>, host: &Host) {
     }
     if is_open_ended {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Rewrites a request that goes on by HTTP/2: the Host is its authority, and nothing is said of the connection.
+pub(super) fn as_http2<B>(request: &mut Request<B>) {
+    let headers = request.headers_mut();
+    for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    let Some(host) = headers.remove(HOST) else { return };
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = Authority::try_from(host.as_bytes()).ok().or(parts.authority);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
     }
 }
 
@@ -55,5 +70,22 @@ mod tests {
         assert_eq!(said[1], ("transfer-encoding".to_owned(), "chunked".to_owned()));
         assert_eq!(rewritten(Version::HTTP_2, &[], Body::empty()).len(), 1);
         assert_eq!(rewritten(Version::HTTP_11, &crumbs, Body::empty()).len(), 3);
+    }
+    #[test]
+    fn the_host_is_the_authority_and_the_connection_is_not_spoken_of() {
+        for (host, url) in [
+            ("shop.example:8080", "http://shop.example:8080/a?b"),
+            ("shop.example:", "http://shop.example:/a?b"),
+            ("[::1]", "http://[::1]/a?b"),
+            ("a_b", "http://a_b/a?b"),
+        ] {
+            let request = Request::post("http://127.0.0.1:3000/a?b").header("host", host);
+            let request = request.header("connection", "te").header("te", "trailers");
+            let mut request = request.header("transfer-encoding", "chunked").body(()).unwrap();
+            as_http2(&mut request);
+            assert_eq!(request.uri().to_string(), url);
+            assert_eq!(request.headers().len(), 1);
+            assert_eq!(request.headers()["te"], "trailers");
+        }
     }
 }

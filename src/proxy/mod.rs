@@ -31,6 +31,7 @@ mod stopwatch;
 pub mod trust;
 pub mod tunnel;
 pub mod upstream;
+mod websocket;
 
 pub use body::Body;
 pub use calls::{Caller, Calls, Recorder};
@@ -44,4 +45,5 @@ pub use regions::Regions;
 pub use shared::Shared;
 pub use shown::ShownIp;
 pub use trust::Trust;
-pub use upstream::{Upstream, Waits};
+pub use tunnel::Hold;
+pub use upstream::{Protocol, Upstream, Waits};

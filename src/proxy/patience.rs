@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -60,9 +60,9 @@ impl Patience {
     }
 
     /// A piece has come.
-    pub(super) fn came(&mut self, bytes: usize) {
+    pub(super) fn came(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
         if let Some(since) = self.waiting.take() {
-            self.debt += since.elapsed();
+            self.debt += now().saturating_duration_since(since);
         }
         let worth = match (self.pace.bytes_per_second, u32::try_from(bytes)) {
             (0, _) | (_, Err(_)) => Duration::MAX,
@@ -72,70 +72,67 @@ impl Patience {
     }
 
     /// No piece is there: whether the patience is at its end. If not, the task is woken when it will be.
-    pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        let since = *self.waiting.get_or_insert_with(Instant::now);
+    pub(super) fn is_over(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let since = *self.waiting.get_or_insert(now);
         let pause = match self.conversation.began.load(Relaxed) {
             true => self.conversation.pause,
             false => self.pace.pause,
         };
         // It never comes earlier than the alarm: a wait adds no more to the debt than it takes.
         let end = since + pause.saturating_sub(self.debt);
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        loop {
-            if alarm.as_mut().poll(cx) == Poll::Pending {
-                return false;
-            }
-            if end <= Instant::now() {
-                return true;
-            }
-            alarm.as_mut().reset(end);
+        if end <= now {
+            return true;
         }
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        if alarm.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        alarm.as_mut().reset(end);
+        alarm.as_mut().poll(cx).is_ready()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::{advance, pause};
 
     /// Waits a while for a piece of so many bytes; whether the patience ended before.
-    async fn is_over_after(patience: &mut Patience, seconds: u64, bytes: usize) -> bool {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        assert!(!patience.is_over(&mut cx), "at once");
-        advance(Duration::from_secs(seconds)).await;
-        let over = patience.is_over(&mut cx);
-        patience.came(bytes);
+    fn is_over_after(patience: &mut Patience, seconds: u64, bytes: usize) -> bool {
+        let (mut cx, asked) = (Context::from_waker(std::task::Waker::noop()), Instant::now());
+        assert!(!patience.is_over(asked, &mut cx), "at once");
+        let later = asked + Duration::from_secs(seconds);
+        let over = patience.is_over(later, &mut cx);
+        patience.came(bytes, || later);
         over
     }
 
     #[tokio::test]
     async fn bytes_make_good_for_time() {
-        pause();
         let pace = Pace { pause: Duration::from_secs(30), bytes_per_second: 1000 };
         let hour = Duration::from_secs(3600);
         let mut steady = Patience::new(pace, hour);
         for _ in 0..100 {
-            assert!(!is_over_after(&mut steady, 29, 29_000).await);
+            assert!(!is_over_after(&mut steady, 29, 29_000));
         }
-        assert!(is_over_after(&mut steady, 30, 1).await);
+        assert!(is_over_after(&mut steady, 30, 1));
         // One byte at a time is no body.
         let mut drip = Patience::new(pace, hour);
-        assert!(!is_over_after(&mut drip, 15, 1).await);
-        assert!(!is_over_after(&mut drip, 14, 1).await);
-        assert!(is_over_after(&mut drip, 2, 1).await);
+        assert!(!is_over_after(&mut drip, 15, 1));
+        assert!(!is_over_after(&mut drip, 14, 1));
+        assert!(is_over_after(&mut drip, 2, 1));
         // What came long ago does not make good for what comes now.
         let mut early = Patience::new(pace, hour);
-        assert!(!is_over_after(&mut early, 1, 1_000_000).await);
-        assert!(is_over_after(&mut early, 31, 1).await);
+        assert!(!is_over_after(&mut early, 1, 1_000_000));
+        assert!(is_over_after(&mut early, 31, 1));
         // Any piece will do.
         let mut any = Patience::new(Pace::pausing(Duration::from_secs(60)), hour);
         for _ in 0..100 {
-            assert!(!is_over_after(&mut any, 59, 1).await);
+            assert!(!is_over_after(&mut any, 59, 1));
         }
         // A conversation has its pauses.
         let mut talk = Patience::new(pace, hour);
-        assert!(!is_over_after(&mut talk, 29, 1).await);
+        assert!(!is_over_after(&mut talk, 29, 1));
         talk.conversation().begin();
-        assert!(!is_over_after(&mut talk, 3000, 1).await);
+        assert!(!is_over_after(&mut talk, 3000, 1));
     }
 }

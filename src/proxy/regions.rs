@@ -8,7 +8,7 @@
 //! `[segment] api` is Segment's too, one of Segment's own domains.
 
 use super::trust::Trust;
-use super::upstream::{Upstream, UpstreamError, Waits};
+use super::upstream::{Protocol, Upstream, UpstreamError, Waits};
 use crate::segment::Config;
 use crate::segment::settings::is_segments;
 use http::Uri;
@@ -45,14 +45,14 @@ impl Regions {
     /// # Errors
     /// A target or TLS cannot be used.
     pub fn new(config: &Config, waits: Waits, trust: &Trust) -> Result<Self, UpstreamError> {
-        let home = Arc::new(Upstream::new(&config.api, waits, trust, None)?);
+        let home = Arc::new(Upstream::new(&config.api, Protocol::Http1, waits, trust, None)?);
         let (mut listed, mut named) = (HashMap::new(), vec![(config.api.clone(), home.clone())]);
         for source in &config.sources {
             let Some(api) = &source.api else { continue };
             let way = match named.iter().find(|(uri, _)| uri == api) {
                 Some((_, way)) => way.clone(),
                 None => {
-                    let way = Arc::new(Upstream::new(api, waits, trust, None)?);
+                    let way = Arc::new(Upstream::new(api, Protocol::Http1, waits, trust, None)?);
                     named.push((api.clone(), way.clone()));
                     way
                 }

@@ -23,6 +23,9 @@ pub enum Refusal {
     /// CONNECT or TRACE.
     #[error("this method is not allowed")]
     Method,
+    /// A CONNECT for something else than a WebSocket (RFC 9220 §3).
+    #[error("this protocol is not spoken here")]
+    Protocol,
     /// No site is configured for this host.
     #[error("no site is served under this host")]
     UnknownHost,
@@ -40,36 +43,44 @@ pub enum Refusal {
     Loop,
 }
 
+/// What lies behind it.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a request could not be forwarded, or got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
     /// No connection: refused, unreachable, unknown name, TLS. Nothing was sent.
     #[error("no connection to the upstream")]
-    Connect(#[source] hyper_util::client::legacy::Error),
+    Connect(#[source] Cause),
     /// No connection within the time allowed. Nothing was sent.
     #[error("the upstream did not take the connection in time")]
-    ConnectTimeout(#[source] hyper_util::client::legacy::Error),
+    ConnectTimeout(#[source] Cause),
     /// The head of the answer did not come in time. The upstream may have acted on the request.
     #[error("the upstream did not answer in time")]
     ResponseTimeout,
     /// The connection broke before an answer came. The upstream may have acted on the request.
     #[error("the upstream closed the connection without an answer")]
-    Closed(#[source] hyper_util::client::legacy::Error),
+    Closed(#[source] Cause),
     /// What came was no HTTP response, or a switch of protocols that nobody asked for.
     #[error("the upstream's answer is not valid HTTP")]
-    BadAnswer(#[source] Option<hyper_util::client::legacy::Error>),
+    BadAnswer(#[source] Option<Cause>),
     /// The request's own body broke off or was malformed: the visitor's fault.
     #[error("the request's body broke off")]
-    RequestBody(#[source] hyper_util::client::legacy::Error),
+    RequestBody(#[source] Cause),
     /// The request's own body came too slowly: the visitor's fault.
     #[error("the request's body came too slowly")]
-    SlowBody(#[source] hyper_util::client::legacy::Error),
+    SlowBody(#[source] Cause),
 }
 
 impl ForwardError {
     /// Whether the upstream cannot have seen the request.
     pub fn nothing_sent(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::ConnectTimeout(_))
+    }
+
+    /// Whether the connection broke before an answer came.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed(_))
     }
 }
 
@@ -79,6 +90,7 @@ pub fn refuse(refusal: Refusal) -> Response<Body> {
         Refusal::BadHost | Refusal::BadFraming | Refusal::BadTarget | Refusal::BrokenBody => StatusCode::BAD_REQUEST,
         Refusal::SlowBody => StatusCode::REQUEST_TIMEOUT,
         Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::Protocol => StatusCode::NOT_IMPLEMENTED,
         Refusal::UnknownHost | Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Refusal::Loop => StatusCode::LOOP_DETECTED,
     };

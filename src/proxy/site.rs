@@ -10,10 +10,11 @@ use super::patience::Pace;
 use super::rescue::{ForwardError, rescue};
 use super::stopwatch::Stopwatch;
 use super::trust::Trust;
+use super::tunnel::Hold;
 use super::upstream::{Upstream, UpstreamError, Waits};
+use super::websocket::Opening;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ impl Served {
     /// Prepares the way to the site's origin; connects to nothing yet.
     pub fn new(settings: Site, trust: &Trust) -> Result<Self, UpstreamError> {
         let waits = Waits { connect: settings.connect_timeout, response: settings.response_timeout };
-        let origin = Upstream::new(&settings.origin, waits, trust, settings.tls_name.as_ref())?;
+        let (protocol, tls_name) = (settings.origin_protocol, settings.tls_name.as_ref());
+        let origin = Upstream::new(&settings.origin, protocol, waits, trust, tls_name)?;
         Ok(Self { settings, origin })
     }
 }
@@ -47,7 +49,8 @@ pub(super) async fn visit(
     let landing = Landing::read(&request, shared);
     let version = request.version();
     let upgrade = headers::ready_request(request.headers_mut(), version);
-    let visitor_side = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+    let (opening, hold) = (request.extensions_mut().remove(), request.extensions_mut().remove());
+    let switch = upgrade.map(|upgrade| Switch { upgrade, opening, hold, visitor: hyper::upgrade::on(&mut request) });
     if site.settings.host == HostMode::Rewrite {
         request.headers_mut().insert(HOST, site.origin.host().clone());
     }
@@ -64,7 +67,7 @@ pub(super) async fn visit(
         conversation.begin();
     }
     let pause = site.settings.body_timeout;
-    let mut response = match outcome.and_then(|answer| pass_on(edge, answer, pause, upgrade.as_ref(), visitor_side)) {
+    let mut response = match outcome.and_then(|answer| pass_on(edge, answer, pause, switch)) {
         Ok(response) => response,
         Err(error) => rescue(&error, visitor.host.name(), shared.clock.now()),
     };
@@ -74,24 +77,43 @@ pub(super) async fn visit(
     response
 }
 
+/// What a visitor asks to switch to.
+struct Switch {
+    upgrade: Upgrade,
+    /// By HTTP/2 it is a WebSocket.
+    opening: Option<Opening>,
+    hold: Option<Hold>,
+    visitor: OnUpgrade,
+}
+
 fn pass_on(
     edge: &Edge,
-    mut answer: Response<Incoming>,
+    mut answer: Response<Body>,
     pause: Duration,
-    upgrade: Option<&Upgrade>,
-    visitor_side: Option<OnUpgrade>,
+    switch: Option<Switch>,
 ) -> Result<Response<Body>, ForwardError> {
+    let by_http2 = switch.as_ref().and_then(|switch| switch.opening.as_ref());
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // To a CONNECT any 2xx says that there is a tunnel.
+        if by_http2.is_some() && answer.status().is_success() {
+            return Err(ForwardError::BadAnswer(None));
+        }
         headers::ready_response(answer.headers_mut());
         let pause = if is_conversation(answer.headers()) { edge.tunnel_idle() } else { pause };
-        return Ok(answer.map(|body| Body::from(body).at_pace(Pace::pausing(pause), pause)));
+        return Ok(answer.map(|body| body.at_pace(Pace::pausing(pause), pause)));
     }
-    let granted = upgrade.is_some_and(|upgrade| upgrade.is_granted(answer.headers()));
-    let (true, Some(visitor_side)) = (granted, visitor_side) else {
+    let is_accepted = by_http2.is_none_or(|opening| opening.is_accepted(answer.headers_mut()));
+    let granted = switch.filter(|switch| is_accepted && switch.upgrade.is_granted(answer.headers()));
+    let Some(Switch { opening, hold, visitor, .. }) = granted else {
         return Err(ForwardError::BadAnswer(None));
     };
-    edge.tunnels().join(visitor_side, hyper::upgrade::on(&mut answer));
-    headers::ready_switch(answer.headers_mut());
+    edge.tunnels().join(visitor, hyper::upgrade::on(&mut answer), hold);
+    if opening.is_some() {
+        *answer.status_mut() = StatusCode::OK;
+        headers::ready_response(answer.headers_mut());
+    } else {
+        headers::ready_switch(answer.headers_mut());
+    }
     Ok(answer.map(|_| Body::empty()))
 }
 

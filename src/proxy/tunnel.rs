@@ -3,6 +3,7 @@
 use super::idle::Moves;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,6 +16,19 @@ pub struct Tunnels {
     idle: Duration,
 }
 
+/// What a visitor's connection is held by while one of its streams is a tunnel: dropped, it may be idle.
+#[derive(Clone)]
+pub struct Hold {
+    _held: Arc<dyn Send + Sync>,
+}
+
+impl Hold {
+    /// Holds by this.
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self { _held: Arc::new(held) }
+    }
+}
+
 impl Tunnels {
     /// None yet; each ends when nothing has gone through it for `idle`.
     pub(super) fn new(idle: Duration) -> Self {
@@ -22,9 +36,10 @@ impl Tunnels {
     }
 
     /// Connects both sides as soon as each has switched, and copies until one of them ends.
-    pub(super) fn join(&self, visitor: OnUpgrade, origin: OnUpgrade) {
+    pub(super) fn join(&self, visitor: OnUpgrade, origin: OnUpgrade, hold: Option<Hold>) {
         let (cut, idle) = (self.cut.clone(), self.idle);
         self.open.spawn(async move {
+            let _hold = hold;
             let outcome = cut.run_until_cancelled(copy(visitor, origin, idle)).await;
             if let Some(Err(error)) = outcome {
                 tracing::debug!(%error, "a tunnel broke");

@@ -26,6 +26,9 @@ pub struct Config {
     pub hsts: Option<Duration>,
     /// Whether the plain listeners take HTTP/2 by prior knowledge (RFC 9113 §3.3). Default: no.
     pub http2_prior_knowledge: bool,
+    /// Whether WebSockets may come as streams of HTTP/2 (RFC 8441). Default: no; browsers open a connection of HTTP/1.1 for them
+    /// then.
+    pub http2_websocket: bool,
     /// The admin listener. Default: `127.0.0.1:9901`.
     pub admin: SocketAddr,
     /// Peers whose forwarding headers are believed. Default: none.
@@ -82,6 +85,7 @@ impl Config {
             redirect_to_https: section.bool("redirect_to_https").unwrap_or(false),
             hsts: section.optional("hsts", &form::DURATION),
             http2_prior_knowledge: section.bool("http2_prior_knowledge").unwrap_or(false),
+            http2_websocket: section.bool("http2_websocket").unwrap_or(false),
             admin: section.value("admin", &form::ADDRESS).unwrap_or(ADMIN),
             trusted_proxies: section.list("trusted_proxies", &NETWORKS).unwrap_or_default().concat(),
             proxy_protocol: section.list("proxy_protocol", &NETWORKS).unwrap_or_default().concat(),

@@ -8,8 +8,8 @@ use super::proxy_protocol::{self, Header};
 use super::tls;
 use super::watch::{Answering, BreaksOff, Due, Pulse, Watched};
 use crate::metrics::{InFlight, Metrics};
-use crate::proxy::{Edge, Peer};
-use http::{Request, Response};
+use crate::proxy::{Edge, Hold, Peer};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -109,7 +109,8 @@ impl Listener {
 
     /// Starts to accept, in a task of its own that ends when `drain` does. The socket is closed as soon as a stop begins.
     pub fn start(self, hall: &Hall, drain: &Drain) {
-        let speaker = Speaker { http1: http1(&hall.limits), http2: http2(), speaks: self.speaks, hall: hall.clone() };
+        let (http1, http2) = (http1(), http2(hall.http2_websocket));
+        let speaker = Speaker { http1, http2, speaks: self.speaks, hall: hall.clone() };
         tokio::spawn(accept(self.socket, speaker, hall.clone(), drain.signal()));
     }
 }
@@ -121,6 +122,8 @@ pub struct Hall {
     metrics: Arc<Metrics>,
     limits: Limits,
     crowd: Arc<Crowd>,
+    /// Whether WebSockets may come as streams of HTTP/2.
+    http2_websocket: bool,
     /// Who says whose each connection is; empty: everybody comes for himself.
     proxy_protocol: Arc<[IpNet]>,
 }
@@ -132,7 +135,8 @@ impl Hall {
     /// The hall before `edge`; of trusted proxies each may bring as many as all together may be.
     pub fn new(edge: Arc<Edge>, metrics: Arc<Metrics>, limits: Limits, listen: &Config) -> Self {
         let crowd = Crowd::new(limits, listen.trusted_proxies.clone());
-        Self { edge, metrics, limits, crowd, proxy_protocol: listen.proxy_protocol.as_slice().into() }
+        let proxy_protocol = listen.proxy_protocol.as_slice().into();
+        Self { edge, metrics, limits, crowd, http2_websocket: listen.http2_websocket, proxy_protocol }
     }
 
     /// A place for a connection from this address, which may not be its visitor's yet; or which limit it met.
@@ -178,18 +182,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn http1(limits: &Limits) -> http1::Builder {
+fn http1() -> http1::Builder {
     let mut http = http1::Builder::new();
-    // Hyper's own wait for a head begins with the silence before it.
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.idle + limits.head)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(FIELDS_MAX)
-        .half_close(false);
+    // Hyper's own wait for a head would set a timer for each request; the connection's watchman waits for less.
+    http.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX).max_headers(FIELDS_MAX).half_close(false);
     http
 }
 
-fn http2() -> http2::Builder<TokioExecutor> {
+fn http2(takes_websockets: bool) -> http2::Builder<TokioExecutor> {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
@@ -201,6 +201,9 @@ fn http2() -> http2::Builder<TokioExecutor> {
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_WAIT_MAX);
+    if takes_websockets {
+        http.enable_connect_protocol();
+    }
     http
 }
 
@@ -247,7 +250,7 @@ impl Speaker {
                 let is_http2 = *http2 && timeout(head, begins_http2(&stream)).await.unwrap_or(false);
                 Box::pin(self.serve(stream, is_http2, Peer::new(address, None), seat, stop)).await;
             }
-            Speaks::Tls(acceptor) => match timeout(handshake, acceptor.accept(stream)).await {
+            Speaks::Tls(acceptor) => match Box::pin(timeout(handshake, acceptor.accept(stream))).await {
                 Ok(Ok(stream)) => {
                     let (_, agreed) = stream.get_ref();
                     let is_http2 = agreed.alpn_protocol() == Some(tls::HTTP2);
@@ -272,8 +275,9 @@ impl Speaker {
         // What a request needs is large, and a connection is idle most of its time.
         let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request)));
         if is_http2 {
-            let connection = pin!(self.http2.serve_connection(stream, service));
-            finish(connection, http2::Connection::graceful_shutdown, &pulse, stop).await;
+            // Boxed, so that not every connection has room for it.
+            let mut connection = Box::pin(self.http2.serve_connection(stream, service));
+            finish(connection.as_mut(), http2::Connection::graceful_shutdown, &pulse, stop).await;
         } else {
             let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
             finish(connection, http1::UpgradeableConnection::graceful_shutdown, &pulse, stop).await;
@@ -332,11 +336,14 @@ where
 
 async fn answer(
     shared: Arc<(Arc<Edge>, Peer, Arc<Pulse>)>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Answering>, Infallible> {
     let (edge, peer, pulse) = &*shared;
     let in_flight = pulse.request();
     let version = request.version();
+    if *request.method() == Method::CONNECT {
+        request.extensions_mut().insert(Hold::new(in_flight.another()));
+    }
     let response = edge.handle(request, peer).await;
     Ok(response.map(|body| Answering::new(body, in_flight, version)))
 }

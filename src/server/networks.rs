@@ -19,8 +19,7 @@ const NAMED: [(&str, &[&str]); 2] = [("private_ranges", &PRIVATE_RANGES), ("clou
 const PRIVATE_RANGES: [&str; 6] =
     ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"];
 
-/// Where Cloudflare's edge connects from: <https://www.cloudflare.com/ips/>, as changed last in September 2023 and still
-/// so in July 2026. New networks are published there before they are used.
+/// Where Cloudflare's edge connects from: <https://www.cloudflare.com/ips/>, changed last in September 2023.
 const CLOUDFLARE: [&str; 22] = [
     "173.245.48.0/20",
     "103.21.244.0/22",

@@ -136,6 +136,14 @@ impl Pulse {
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Pulse>);
 
+impl InFlight {
+    /// Another of the same request, for what outlives its answer.
+    pub(super) fn another(&self) -> Self {
+        self.0.in_flight.fetch_add(1, Relaxed);
+        Self(Arc::clone(&self.0))
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.silent_since.store(self.0.now(), Relaxed);

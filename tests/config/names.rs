@@ -100,3 +100,27 @@ fn the_warning_points_at_the_name() {
         "{faults:?}"
     );
 }
+
+#[test]
+fn a_target_without_a_name_is_refused_and_a_doubtful_path_a_warning() {
+    let text = format!(
+        "{NEEDED}{PROGRAM}custom_parameter_mapping = {{ \"\" = \"a.b\", Text1 = \"a || b\" }}\ncustom_mapping_for_products = {{ ItemBrand = \"x[y]\" }}\n"
+    );
+    let faults = faults_of(&text);
+    let has = |what: &str| faults.iter().any(|fault| fault.contains(what));
+    assert!(has("error a target of `custom_parameter_mapping` has no name"), "{faults:?}");
+    assert!(has("warning `a || b` has alternatives"), "{faults:?}");
+    assert!(has("warning `x[y]` has brackets without a number"), "{faults:?}");
+}
+
+#[test]
+fn an_event_in_two_lists_is_a_warning_at_the_one_that_does_nothing() {
+    let text = format!(
+        "{NEEDED}{PROGRAM}refund_event_names = [\"Order Completed\", \"Back\"]\ncancel_event_names = [\"Back\"]\nupdate_event_names = [\"Other\"]\n"
+    );
+    let faults = faults_of(&text);
+    let told: Vec<_> = faults.iter().filter(|fault| fault.contains("does nothing here")).collect();
+    assert_eq!(told.len(), 2, "{faults:?}");
+    assert!(told[0].contains("`Order Completed` does nothing here: `action_event_names` has it, too"), "{faults:?}");
+    assert!(told[1].contains("`Back` does nothing here: `refund_event_names` has it, too"), "{faults:?}");
+}

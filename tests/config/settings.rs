@@ -3,6 +3,7 @@
 use crate::{NEEDED, good};
 use selvedge::config::Config;
 use selvedge::destination::impact::config::{EmailNormalization, Mode};
+use selvedge::proxy::Protocol;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ hosts = ["WWW.Example.com"]
 origin = "http://127.0.0.1:4"
 host = "rewrite"
 space = "a"
+origin_protocol = "http2"
 connect_timeout = "1s"
 response_timeout = "2s"
 body_timeout = "3s"
@@ -112,6 +114,7 @@ fn every_setting_of_the_site_is_read() {
     assert_eq!((listen.proxy_protocol.len(), listen.proxy_protocol[22].to_string()), (23, "::1/128".to_owned()));
     assert_eq!((listen.grace, listen.workers), (Duration::ZERO, Some(3)));
     assert_eq!((&*sites[0].hosts, &*sites[0].space), (&["www.example.com".to_owned()][..], "a"));
+    assert_eq!(sites[0].origin_protocol, Protocol::Http2);
     assert_eq!((sites[0].connect_timeout.as_secs(), sites[0].response_timeout.as_secs()), (1, 2));
     assert_eq!(sites[0].body_timeout.as_secs(), 3);
     assert_eq!(sites[0].tls_name.as_ref().unwrap().to_str(), "Shop.internal");

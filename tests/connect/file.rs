@@ -57,6 +57,8 @@ account_sid = "IRacme1"
 # The account's Auth Token.
 api_key     = { env = "IMPACT_AUTH_TOKEN" }
 campaign_id = "1000"
+# It takes the calls of these sources only.
+sources = ["web"]
 # As Segment's destination "Impact Partnership Cloud" has it.
 enable_page_events = true
 action_event_names = ["Order Completed", "Lead"]
@@ -102,13 +104,17 @@ async fn a_second_run_adds_a_source_and_touches_nothing_else() {
             "\n# The source \"The server\" of the workspace Acme.\n[[segment.source]]\nname      = \"{name}\"\nwrite_key = \"{key}\"\n"
         )
     };
-    assert_eq!(added, format!("\n{}{}", source("server", "SERVERKEY"), source("server 2", "SERVERKEY2")));
+    let sources = format!("\n{}{}", source("server", "SERVERKEY"), source("server 2", "SERVERKEY2"));
+    let program = added.strip_prefix(&sources).unwrap_or_else(|| panic!("{added}"));
+    assert!(program.contains("name        = \"Acme US 2\"\n"), "{program}");
+    assert!(program.contains("sources = [\"server\", \"server 2\"]\n"), "{program}");
+    assert!(before.contains("sources = [\"web\"]\n"), "{before}");
     assert!(said.err.contains("--origin is for a new configuration"), "{said:?}");
-    assert!(said.err.contains("the program `Acme US` takes these calls to campaign 1000 already"), "{said:?}");
-    assert!(said.err.contains("takes the calls of all sources: now of server, server 2 too"), "{said:?}");
+    assert!(!said.err.contains("takes the calls of all sources"), "{said:?}");
     desk.check().await;
     let (before, said) = (desk.written(), desk.connect(&["--source", "SERVERKEY2"]).await);
     assert!(said.code == 0 && said.out.contains("nothing to add"), "{said:?}");
+    assert!(said.err.contains("the program `Acme US 2` takes these calls to campaign 1000 already"), "{said:?}");
     assert_eq!(desk.written(), before);
 }
 

@@ -44,6 +44,8 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("1st = 1", "^^^", "neither a number nor a path", "a backslash before it"),
     ("a = 1.2.3", "    ^^^^^", "neither a number nor a path", "digits"),
     ("properties.größe = 1", "             ^", "`ö` has no place", "backslash"),
+    ("properties.\u{fc} = 1", "           ^", "`\u{fc}` has no place", "letters A to Z, digits, `_` and `-`"),
+    ("\u{fc} = 1", "^", "`\u{fc}` has no place", "letters A to Z"),
     (".a = 1", "^", "`.` has no place", "begins with a name"),
 ];
 

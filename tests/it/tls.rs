@@ -1,6 +1,6 @@
 //! TLS towards visitors, and HTTP/2 over it.
 
-use crate::harness::{Authority, Edge, Origin, Seen, answers, shake_hands, soon};
+use crate::harness::{Asked, Authority, Edge, Origin, Seen, Streams, answers, shake_hands, soon};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -119,6 +119,14 @@ async fn a_host_of_another_site_than_the_handshakes_is_misdirected() {
     assert_eq!(status("shop.example", "https://other.example/").await, StatusCode::MISDIRECTED_REQUEST);
     assert_eq!(status("other.example", "https://shop.example/").await, StatusCode::MISDIRECTED_REQUEST);
     assert!(shop.saw_nothing() && other.saw_nothing());
+    let stream =
+        shake_hands(authority.client(&BOTH, &["http/1.1"]), edge.secure_address(), "shop.example").await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("/").header("host", "other.example").body(Full::<Bytes>::default()).unwrap();
+    let answer = soon("an answer", sender.send_request(request)).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::MISDIRECTED_REQUEST);
+    assert!(other.saw_nothing());
     // Two names of one site are one site, and browsers share a connection for them.
     assert_eq!(status("shop.example", "https://www.shop.example/").await, StatusCode::OK);
     assert_eq!(status("other.example", "https://OTHER.example:8443/").await, StatusCode::OK);
@@ -228,7 +236,12 @@ async fn curl_and_h2load_get_what_they_ask_for() {
         let Some(said) = run("curl", &[&print[..], arguments].concat()) else { return };
         assert_eq!(said, expected, "{arguments:?}");
     }
-    for url in [format!("https://{secure}/"), plain_url] {
+    let streams = Streams::scripted(None, 100, async |asked: Asked| asked.text("hello")).await;
+    let to_http2 = Edge::start().site_with(&[], streams.address(), "origin_protocol = \"http2\"");
+    let to_http2 = to_http2.listening("http2_prior_knowledge = true").run().await;
+    let Some(said) = run("curl", &["-sS", &format!("http://{}/", to_http2.address())]) else { return };
+    assert_eq!(said, "hello");
+    for url in [format!("https://{secure}/"), plain_url, format!("http://{}/", to_http2.address())] {
         let Some(said) = run("h2load", &["-n", "2000", "-c", "8", "-m", "20", &url]) else { return };
         assert!(said.contains("2000 succeeded, 0 failed, 0 errored, 0 timeout"), "{said}");
     }

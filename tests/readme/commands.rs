@@ -105,6 +105,8 @@ async fn the_lines_of_the_blocks_run() {
         let line = line.split("  #").next().unwrap().trim();
         if let Some(arguments) = line.strip_prefix(FROM_SOURCES) {
             demo(&arguments.split(' ').collect::<Vec<_>>()).await;
+        } else if line == "selvedge bench --self" {
+            measure();
         } else if let Some(arguments) = line.strip_prefix("selvedge ") {
             connect::try_out(&arguments.split(' ').collect::<Vec<_>>()).await;
         } else if line.starts_with("curl ") {
@@ -115,6 +117,25 @@ async fn the_lines_of_the_blocks_run() {
             panic!("no check runs {line:?}");
         }
     }
+}
+
+/// What a build says that it costs has the lines and titles that are shown; its figures are its own.
+fn measure() {
+    let output = selvedge(&["bench", "--self", "--duration", "1500ms"], Path::new("/tmp"));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}");
+    let titles = |text: &str| -> Vec<String> {
+        let lines = text.lines().take_while(|line| !line.starts_with("warning") && !line.starts_with("on "));
+        // A row begins with its workload; a sentence and the titles are the same for all.
+        let named = lines.map(|line| {
+            match line.chars().any(|c| c.is_ascii_digit() && !line.contains("95 %") && !line.contains("P50")) {
+                true => line.split(' ').next().unwrap().to_owned(),
+                false => line.split_whitespace().collect::<Vec<_>>().join(" "),
+            }
+        });
+        named.filter(|line| !line.is_empty()).collect()
+    };
+    assert_eq!(titles(&told), titles(&Part::Cost.block()), "{told}");
 }
 
 /// A demo that plays by itself ends by itself; the other one prints its links, and waits.

@@ -55,6 +55,8 @@ pub(crate) enum Part {
     Said,
     /// What a filter is for an event.
     Verdict,
+    /// What a build says that it costs.
+    Cost,
 }
 
 impl Part {
@@ -67,6 +69,7 @@ impl Part {
             ("json", lead) if lead.ends_with("your server reports an order:") => Some(Self::Sent),
             ("json", lead) if lead.starts_with("Each of them sends it in the same place") => Some(Self::Said),
             ("text", _) if block.text.starts_with("stdin:1: ") => Some(Self::Verdict),
+            ("text", _) if block.text.starts_with("What this build adds") => Some(Self::Cost),
             ("sh", _) => Some(Self::Commands),
             ("toml", lead) if lead.ends_with("with the guide's own example:") => Some(Self::Split),
             ("toml", _) => Some(Self::Settings),

@@ -6,7 +6,7 @@ use super::config::{Config, Program};
 use super::refund;
 use crate::clock::Clock;
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{RequestBuilder, redirect};
 use std::error::Error;
 use std::time::Duration;
@@ -20,6 +20,9 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Shorter than the 60 s after which common balancers hang up: a request written into a closing connection leaves open
 /// whether it was taken.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is written in percent in a path: all but what RFC 3986 calls unreserved (§2.3).
+pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What is read of an answer: its words are a line or two, and a page of HTML from a gateway is no use whole.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -105,7 +108,7 @@ pub(in crate::destination) fn target(
 
 /// An address below the program's account.
 pub(super) fn account_url(shared: &Config, program: &Program, rest: &str) -> String {
-    let account = utf8_percent_encode(&program.account_sid, NON_ALPHANUMERIC);
+    let account = utf8_percent_encode(&program.account_sid, RESERVED);
     format!("{}/Advertisers/{account}/{rest}", shared.api.to_string().trim_end_matches('/'))
 }
 
@@ -158,6 +161,13 @@ mod tests {
     use tokio::task::JoinHandle;
 
     const NOW: Time = Time::from_seconds(1_795_521_600);
+
+    #[test]
+    fn what_is_unreserved_stands_in_a_path_as_it_is() {
+        let written = |text| utf8_percent_encode(text, RESERVED).to_string();
+        assert_eq!(written("A-1._~z"), "A-1._~z");
+        assert_eq!(written("a/b?c#d%e ü"), "a%2Fb%3Fc%23d%25e%20%C3%BC");
+    }
 
     #[tokio::test]
     async fn conversions_are_authenticated_forms() {

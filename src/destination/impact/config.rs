@@ -1,7 +1,7 @@
 //! The `[impact]` section and its programs: the guide's settings under the guide's names.
 
 use super::super::Rule;
-use super::names;
+use super::{names, path};
 use crate::fault::{Section, form};
 use crate::secret::Secret;
 use http::Uri;
@@ -150,7 +150,7 @@ impl Program {
         section.require(&["name", "account_sid", "api_key", "campaign_id"]);
         doubt_targets(section, "custom_parameter_mapping", names::doubt);
         doubt_targets(section, "custom_mapping_for_products", names::doubt_of_item);
-        Self {
+        let program = Self {
             name: section.value("name", &form::TEXT).unwrap_or_default(),
             mode: read_mode(section).unwrap_or(mode),
             account_sid: section.value("account_sid", &form::TEXT).unwrap_or_default(),
@@ -173,14 +173,48 @@ impl Program {
             custom_mapping_for_products: section.strings("custom_mapping_for_products").unwrap_or_default(),
             sources: section.list("sources", &form::NAME),
             rule: Rule::read(section),
+        };
+        program.doubt_events(section);
+        program
+    }
+
+    /// Warns of an event that a list names in vain, since a list that goes before it names it, too.
+    fn doubt_events(&self, section: &Section<'_>) {
+        let lists = [
+            ("install_event_names", &self.install_event_names),
+            ("action_event_names", &self.action_event_names),
+            ("refund_event_names", &self.refund_event_names),
+            ("cancel_event_names", &self.cancel_event_names),
+            ("update_event_names", &self.update_event_names),
+            ("page_load_event_names", &self.page_load_event_names),
+        ];
+        for (index, (key, _)) in lists.iter().enumerate() {
+            for (event, span) in section.places(key) {
+                let earlier = lists.iter().take(index).find(|(_, names)| names.iter().any(|name| name == event));
+                if let Some((first, _)) = earlier {
+                    let message = format!("`{event}` does nothing here: `{first}` has it, too, and goes before");
+                    section.warn_at(span, message, "leave it in one of the two");
+                }
+            }
         }
     }
 }
 
-/// Warns of the targets of a custom mapping that impact.com may not know.
+/// Warns of the targets of a custom mapping that impact.com may not know, and of paths that lead nowhere.
 fn doubt_targets(section: &Section<'_>, key: &str, doubt: impl Fn(&str) -> Option<(String, String)>) {
+    for (path, span) in section.texts(key) {
+        if let Some((message, help)) = path::doubt(path) {
+            section.warn_at(span, message, help);
+        }
+    }
     for (name, span) in section.names(key) {
-        if let Some((message, help)) = doubt(name) {
+        if name.trim().is_empty() {
+            section.refuse_at(
+                span,
+                format!("a target of `{key}` has no name"),
+                "name one of impact.com's parameters: CustomerStatus, or ItemBrand of products",
+            );
+        } else if let Some((message, help)) = doubt(name) {
             section.warn_at(span, message, help);
         }
     }

@@ -25,7 +25,9 @@ impl Mapper<'_> {
             let why = [self.astray(row.name, param), param.is_none().then(|| self.why(row))];
             gaps.extend(told(row.name, why));
         }
-        for (name, _) in &self.program.custom_parameter_mapping {
+        // What happens to an order heeds the mapping of its id only.
+        let heeds = |name: &str| !matches!(self.plan, Plan::Change(_)) || name == "OrderId";
+        for (name, _) in self.program.custom_parameter_mapping.iter().filter(|(name, _)| heeds(name)) {
             if !self.plan.table().iter().any(|row| row.name == name) {
                 gaps.extend(told(name, [self.astray(name, params.get(name.as_str()).copied()), None]));
             }

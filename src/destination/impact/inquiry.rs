@@ -2,10 +2,10 @@
 
 use super::super::{Inquiry, Said, Trouble};
 use super::answer;
-use super::client::{Client, account_url, read};
+use super::client::{Client, RESERVED, account_url, read};
 use super::config::{Config, Program};
 use super::verdict;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 /// What is read of a submission: it repeats what was sent.
 const SUBMISSION_BYTES_MAX: usize = 256 * 1024;
@@ -19,7 +19,7 @@ impl Client {
         let Some(id) = verdict::batch_id(receipt) else {
             return Inquiry { said: Said::Never("no_submission"), quota: None, requests: 0 };
         };
-        let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
+        let id = utf8_percent_encode(id, RESERVED);
         let url = account_url(shared, program, &format!("APISubmissions/{id}"));
         let Some(answer) = self.get(shared, program, &url, SUBMISSION_BYTES_MAX).await else {
             let said = Said::Retry { why: Trouble::MaybeSent, after: None };

@@ -5,7 +5,7 @@
 use super::super::{Endpoint, Gap, Order, Param, Request, Skip, Subject};
 use super::config::{Config, Mode, Program};
 use super::table::{self, Row, Rule};
-use super::{date, email, items, path, refund, value};
+use super::{INTEGRATION, date, email, items, path, refund, value};
 use crate::segment::CallKind;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -25,7 +25,8 @@ impl Program {
     pub fn map(&self, shared: &Config, subject: &Subject<'_>) -> Result<Request, Skip> {
         self.is_asked(subject)?;
         self.rule.admit(subject)?;
-        self.mapped(shared, subject, |mapper| mapper.request())
+        let request = self.mapped(shared, subject, |mapper| mapper.request())?;
+        if is_switched_off(subject.call) { Err(Skip::SwitchedOff) } else { Ok(request) }
     }
 
     /// Maps a call that this program has taken before: by its rule it is not chosen again.
@@ -98,6 +99,18 @@ impl Program {
         } else {
             Err(Skip::EventNotListed)
         }
+    }
+}
+
+/// Whether the call came with our destination switched off: by its name, else with all of them. Segment's libraries write
+/// `All`, some of them `all`. What Selvedge itself switches off is in the bytes that go on, never in what it judges.
+fn is_switched_off(call: &Value) -> bool {
+    let integrations = call.get("integrations");
+    let told = |name| integrations.and_then(|integrations| integrations.get(name));
+    match told(INTEGRATION) {
+        Some(Value::Bool(on)) => !on,
+        Some(Value::Object(_)) => false,
+        _ => ["All", "all"].into_iter().any(|all| told(all) == Some(&Value::Bool(false))),
     }
 }
 

@@ -51,10 +51,59 @@ fn after_separator(rest: &str) -> Option<&str> {
     }
 }
 
+/// What is doubtful about a path, and what helps.
+pub(super) fn doubt(path: &str) -> Option<(String, String)> {
+    let mut plain = String::new();
+    let mut characters = path.chars();
+    while let Some(character) = characters.next() {
+        // Whatever is behind a backslash is part of a name.
+        plain.push(if character == '\\' { characters.next().map_or('.', |_| 'x') } else { character });
+    }
+    let is_index = |after: &str| after.split_once(']').is_some_and(|(index, _)| index.parse::<usize>().is_ok());
+    let is_odd = plain.matches(']').count() != plain.matches('[').count() || !plain.split('[').skip(1).all(is_index);
+    let what = if path.is_empty() {
+        return None;
+    } else if plain.contains("||") {
+        "has alternatives, and a mapping has one path: where it has no value, the default stands in"
+    } else if is_odd {
+        "has brackets without a number"
+    } else if plain.split(['.', '[']).any(|step| step.trim_end_matches(']').is_empty()) {
+        "has an empty step"
+    } else {
+        return None;
+    };
+    let help = "names joined by dots, `properties.products[0].sku`; a backslash takes any other character into a name";
+    Some((format!("`{path}` {what}"), help.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn which_paths_are_doubtful() {
+        for (path, expected) in [
+            ("a || b", Some("alternatives")),
+            ("a..b", Some("an empty step")),
+            ("a.", Some("an empty step")),
+            (".a", Some("an empty step")),
+            ("a\\", Some("an empty step")),
+            ("x[y]", Some("brackets without a number")),
+            ("x[", Some("brackets without a number")),
+            ("x]", Some("brackets without a number")),
+            ("properties.products[0].sku", None),
+            ("properties.products.0.sku", None),
+            ("a[0][1]", None),
+            ("properties.product 1", None),
+            ("properties.a\\.\\|\\|b\\[c", None),
+            ("", None),
+        ] {
+            let told = doubt(path).map(|(message, _)| message);
+            let agrees = expected.map_or(told.is_none(), |what| told.as_ref().is_some_and(|told| told.contains(what)));
+            assert!(agrees, "{path}: {told:?}");
+        }
+    }
 
     #[test]
     fn where_paths_lead() {

@@ -7,7 +7,7 @@
 //! | refunded, without products | DELETE | the whole action is reversed: `ITEM_RETURNED`; an amount is compared with the order's, not sent |
 //! | refunded, with products | PUT | each product's `Sku`, by `ItemSubTotalDelta` = −price × quantity: `ITEM_RETURNED` |
 //! | cancelled | DELETE | `REJECTED` |
-//! | updated | PUT | `Amount` = the order's new revenue: `ORDER_UPDATE` |
+//! | updated | PUT | `Amount` = the order's new revenue: `ORDER_UPDATE`; products alone are no new amount |
 
 use super::super::{Conversion, Endpoint, Order, Param, Request, Unfit};
 use super::config::Program;
@@ -33,6 +33,8 @@ const GIVEN_BACK: [&str; 3] = ["properties.revenue", "properties.subtotal", "pro
 const PLACES: usize = 12;
 /// What makes a second reversal of one order the same; no event type is called so.
 const REVERSAL: &str = "DELETE Actions";
+/// The documented reason of a change.
+const ORDER_UPDATE: &str = "ORDER_UPDATE";
 
 /// Maps what happened to an order.
 pub(super) fn request(program: &Program, call: &Value, kind: Kind) -> Request {
@@ -43,17 +45,25 @@ pub(super) fn request(program: &Program, call: &Value, kind: Kind) -> Request {
         value,
         source: "settings.eventTypeId".into(),
     }));
-    let products = path::find(call, "properties.products").and_then(Value::as_array).filter(|list| !list.is_empty());
+    let products = match path::find(call, "properties.products") {
+        None | Some(Value::Null) => None,
+        Some(Value::Array(list)) => Some(list.as_slice()).filter(|list| !list.is_empty()),
+        // Lest a whole order be taken back for what somebody wrote without its list.
+        Some(other) => Some(std::slice::from_ref(other)),
+    };
     let (mut is_reversal, mut is_relative) = (false, false);
     match (kind, products) {
         (Kind::Refunded, Some(products)) => {
             is_relative = true;
             params.push(constant("Reason", "ITEM_RETURNED"));
-            params.extend(items(products).unwrap_or_default());
+            params.extend(items(products));
         }
-        (Kind::Updated, _) => {
-            params.push(constant("Reason", "ORDER_UPDATE"));
-            params.extend(AMOUNT.into_iter().find_map(|place| at(call, place, "Amount")));
+        (Kind::Updated, products) => {
+            params.push(constant("Reason", ORDER_UPDATE));
+            match (AMOUNT.into_iter().find_map(|place| at(call, place, "Amount")), products) {
+                (None, Some(products)) => params.extend(items(products).into_iter().filter(|item| is_sku(&item.name))),
+                (amount, _) => params.extend(amount),
+            }
             params.extend(at(call, "context.traits.status", "CustomerStatus"));
         }
         (Kind::Refunded, None) => {
@@ -77,9 +87,8 @@ pub(super) fn request(program: &Program, call: &Value, kind: Kind) -> Request {
 /// # Errors
 /// See [`Unfit`].
 pub fn addressed(params: &[(String, String)], about: Option<Conversion<'_>>) -> Result<Vec<(String, String)>, Unfit> {
-    let changes = ["Sku", "Amount", "CustomerStatus"];
-    if !is_reversal(params) && !changes.iter().any(|name| value_of(params, name).is_some()) {
-        return Err(Unfit::NothingToChange);
+    if let Some(unfit) = flaw(params) {
+        return Err(unfit);
     }
     let mut form = match about.and_then(|about| about.action_id) {
         Some(id) => vec![("ActionId".to_owned(), id.to_owned())],
@@ -99,6 +108,31 @@ pub fn addressed(params: &[(String, String)], about: Option<Conversion<'_>>) -> 
     }
     form.extend(params.iter().filter(|(name, _)| !ours.contains(&name.as_str())).cloned());
     Ok(form)
+}
+
+/// What keeps a mapped refund from going out, whatever becomes of its order.
+pub(in crate::destination) fn flaw(params: &[(String, String)]) -> Option<Unfit> {
+    if is_reversal(params) {
+        return None;
+    }
+    let is_update = value_of(params, "Reason") == Some(ORDER_UPDATE);
+    let is_read = |(name, sku): &(String, String)| {
+        let number = name.strip_prefix("Sku").unwrap_or_default();
+        !sku.is_empty() && value_of(params, &format!("ItemSubTotalDelta{number}")).is_some()
+    };
+    let mut skus = params.iter().filter(|(name, _)| is_sku(name)).peekable();
+    let has_products = skus.peek().is_some();
+    if has_products && is_update {
+        Some(Unfit::ProductsWithoutAmount)
+    } else if !skus.all(is_read) {
+        Some(Unfit::UnreadableProduct)
+    } else if value_of(params, "Amount").is_some_and(|amount| decimal(amount).is_none()) {
+        Some(Unfit::BadAmount)
+    } else {
+        let changes = ["Amount", "CustomerStatus"];
+        let changes = has_products || changes.iter().any(|name| value_of(params, name).is_some());
+        (!changes).then_some(Unfit::NothingToChange)
+    }
 }
 
 /// Whether so much is at least what was sent of the order; not if that is not known, lest a whole action be reversed for a
@@ -153,8 +187,13 @@ fn constant(name: &'static str, value: &str) -> Param {
     Param { name: name.into(), value: value.to_owned(), source: "constant".into() }
 }
 
-/// All of the products, or nothing: an order of which a part cannot be told must not be half refunded.
-fn items(products: &[Value]) -> Option<Vec<Param>> {
+fn is_sku(name: &str) -> bool {
+    name.strip_prefix("Sku").is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
+/// All of the products. One that cannot be read has a `Sku`, perhaps an empty one, and no delta: it keeps all of them from
+/// going out, for an order of which a part cannot be told must not be half refunded.
+fn items(products: &[Value]) -> Vec<Param> {
     let mut params = Vec::new();
     for (index, product) in products.iter().enumerate() {
         // The first has no number.
@@ -164,14 +203,20 @@ fn items(products: &[Value]) -> Option<Vec<Param>> {
             params.push(Param { name: format!("{name}{number}").into(), value, source: source.into() });
         };
         let of = |name: &str| product.get(name).and_then(value::text);
-        add("Sku", of("sku")?, "sku");
-        let quantity = of("quantity").unwrap_or_else(|| "1".to_owned());
-        add("ItemSubTotalDelta", minus_product(&of("price")?, &quantity)?, "price × quantity");
+        add("Sku", of("sku").unwrap_or_default(), "sku");
+        let quantity = match product.get("quantity") {
+            None | Some(Value::Null) => Some("1".to_owned()),
+            Some(quantity) => value::text(quantity),
+        };
+        let delta = of("price").zip(quantity).and_then(|(price, quantity)| minus_product(&price, &quantity));
+        if let Some(delta) = delta {
+            add("ItemSubTotalDelta", delta, "price × quantity");
+        }
         if let Some(category) = of("category") {
             add("Category", category, "category");
         }
     }
-    Some(params)
+    params
 }
 
 /// `-(price × quantity)`, to the last digit; `None` where one is no plain decimal number, or below zero.
@@ -237,8 +282,32 @@ mod tests {
         assert_eq!(addressed(&whole, None), by_order("7"));
         assert_eq!(addressed(&bare, None), Err(Unfit::NoActionId));
         assert_eq!(addressed(&form(&[("DispositionCode", "REJECTED")]), Some(unnamed)), Err(Unfit::NoActionId));
-        let empty = form(&[("OrderId", "o1"), ("Reason", "ORDER_UPDATE")]);
-        assert_eq!(addressed(&empty, Some(known)), Err(Unfit::NothingToChange));
+    }
+
+    #[test]
+    fn what_cannot_go_out_says_why() {
+        let sent = form(&[]);
+        let known = Conversion { action_id: Some("1000.1.2"), params: &sent };
+        for (reason, fields, expected) in [
+            ("ORDER_UPDATE", &[][..], Some(Unfit::NothingToChange)),
+            ("ORDER_UPDATE", &[("Amount", "-8.10")], Some(Unfit::BadAmount)),
+            ("ORDER_UPDATE", &[("Amount", "-0")], Some(Unfit::BadAmount)),
+            ("ORDER_UPDATE", &[("Amount", "much"), ("CustomerStatus", "NEW")], Some(Unfit::BadAmount)),
+            ("ORDER_UPDATE", &[("Amount", "0")], None),
+            ("ORDER_UPDATE", &[("Amount", "8.10")], None),
+            ("ORDER_UPDATE", &[("CustomerStatus", "NEW")], None),
+            ("ORDER_UPDATE", &[("Sku", "s"), ("CustomerStatus", "NEW")], Some(Unfit::ProductsWithoutAmount)),
+            ("ITEM_RETURNED", &[("Sku", "s"), ("ItemSubTotalDelta", "-1")], None),
+            ("ITEM_RETURNED", &[("Sku", ""), ("ItemSubTotalDelta", "-1")], Some(Unfit::UnreadableProduct)),
+            (
+                "ITEM_RETURNED",
+                &[("Sku", "s"), ("ItemSubTotalDelta", "-1"), ("Sku2", "t")],
+                Some(Unfit::UnreadableProduct),
+            ),
+        ] {
+            let mapped = form(&[&[("OrderId", "o1"), ("Reason", reason)], fields].concat());
+            assert_eq!(addressed(&mapped, Some(known)).err(), expected, "{reason} {fields:?}");
+        }
     }
 
     #[test]

@@ -116,6 +116,11 @@ impl Judged<'_> {
         self.skipped.iter().any(|(_, skip)| *skip == Skip::SegmentDelivers)
     }
 
+    /// Whether a program would have taken it, had it not come with the network's destination switched off.
+    pub fn is_switched_off(&self) -> bool {
+        self.skipped.iter().any(|(_, skip)| *skip == Skip::SwitchedOff)
+    }
+
     /// The edits of its referrer; none when it keeps what it has.
     pub fn edits(&self) -> &[Edit] {
         match &self.referrer {

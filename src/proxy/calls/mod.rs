@@ -35,7 +35,6 @@ use crate::segment::{Endpoint, Envelope, Expect, Untouched, Visitor, twin};
 use crate::store::OnFailure;
 use http::header::{ORIGIN, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response};
-use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -249,19 +248,6 @@ impl Calls {
         body: Body,
         watch: &Stopwatch,
     ) -> Option<Response<Body>> {
-        Some(self.ask(method, headers, path, target, body, watch).await?.map(patient))
-    }
-
-    /// As [`Self::forward`], with the answer's body still to read.
-    async fn ask(
-        &self,
-        method: &Method,
-        headers: HeaderMap,
-        path: &str,
-        target: &Upstream,
-        body: Body,
-        watch: &Stopwatch,
-    ) -> Option<Response<Incoming>> {
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
         *request.headers_mut() = headers;
@@ -272,7 +258,7 @@ impl Calls {
                 let (mut parts, body) = response.into_parts();
                 headers::ready_response(&mut parts.headers);
                 answer::passed_on(parts.status, &mut parts.headers);
-                Some(Response::from_parts(parts, body))
+                Some(Response::from_parts(parts, body.at_pace(Pace::pausing(PAUSE_MAX), PAUSE_MAX)))
             }
             Err(error) => {
                 tracing::warn!(%error, "Segment is away");
@@ -318,9 +304,4 @@ fn visitor_of(headers: &HeaderMap, caller: &Caller<'_>) -> Visitor {
         ip: Some(caller.ip),
         user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
     }
-}
-
-/// Segment's answer as it comes.
-fn patient(body: Incoming) -> Body {
-    Body::from(body).at_pace(Pace::pausing(PAUSE_MAX), PAUSE_MAX)
 }

@@ -2,7 +2,7 @@
 
 use super::judge::Judged;
 use crate::attribution::Attribution;
-use crate::destination::{Endpoint, Request};
+use crate::destination::{Endpoint, Request, Skip};
 use crate::live::Kind;
 use crate::metrics::Label;
 use crate::outbox::{Appended, NewDelivery, OnceKey, Outbox};
@@ -99,6 +99,9 @@ impl Recorded {
 impl Recorder {
     /// Records what `judged` calls cause, and answers whose deliveries are on disk. A failure is counted; the calls go on.
     pub(super) async fn record(&self, judged: &[Judged<'_>], write_key: Option<&str>) -> Recorded {
+        for _ in judged.iter().filter(|one| one.is_switched_off()) {
+            self.shared.metrics.envelope(Skip::SwitchedOff);
+        }
         let lessons = judged.iter().flat_map(|one| self.teach(one)).collect::<Vec<Change>>();
         let caused = || {
             let calls = judged.iter().enumerate();

@@ -5,7 +5,7 @@
 //! what is answered here is another text. What cannot be rewritten passes as it came, and is counted.
 
 use super::body::{self, Plain, Received, Sealed};
-use super::{Caller, Calls, answer, forward, patient, visitor};
+use super::{Caller, Calls, answer, forward, visitor};
 use crate::metrics::Label;
 use crate::proxy::body::Body;
 use crate::proxy::stopwatch::Stopwatch;
@@ -48,10 +48,9 @@ impl Calls {
         let mut headers = forward::headers(request.headers(), visitor(request.headers(), caller).as_ref());
         headers.remove(CONTENT_LENGTH);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let Some(fetched) = self.ask(&Method::GET, headers, path, &self.cdn, Body::empty(), watch).await else {
+        let Some(fetched) = self.forward(&Method::GET, headers, path, &self.cdn, Body::empty(), watch).await else {
             return answer::away();
         };
-        let fetched = fetched.map(patient);
         if fetched.status() != StatusCode::OK {
             return fetched;
         }

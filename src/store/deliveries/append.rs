@@ -44,8 +44,9 @@ pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now
         return Ok(Effect::Shed);
     }
     let due = line::join(c, draft, now)?;
-    let in_front = verdict::in_front(c, draft, now)?;
-    let id = insert(c, draft, due, in_front, now)?;
+    let awaited = verdict::awaited(c, draft, now)?;
+    let id = insert(c, draft, due, awaited, now)?;
+    verdict::hold(c, id, draft, now)?;
     take(c, id, &draft.once)?;
     Ok(Effect::Appended(id))
 }
@@ -76,10 +77,10 @@ fn insert(
     c: &Connection,
     d: &DraftRow,
     due: Time,
-    in_front: Option<(i64, Time)>,
+    awaited: Option<(Option<i64>, Time)>,
     now: Time,
 ) -> rusqlite::Result<DeliveryId> {
-    let (held_by, held_until) = in_front.unzip();
+    let (held_by, held_until) = awaited.unzip();
     let sql = "INSERT INTO delivery (state, program, endpoint, urgency, ordered, behind, params, event, message_id,
         order_id, basis, click_id, unrepeatable, anonymous, user, arrival, due, created, call, sum, held_by)
         VALUES ('waiting', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
@@ -103,7 +104,7 @@ fn insert(
         now.millis(),
         d.call,
         sum(d),
-        held_by,
+        held_by.flatten(),
     ])?;
     Ok(DeliveryId(id))
 }

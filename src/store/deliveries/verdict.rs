@@ -10,6 +10,10 @@ use std::time::Duration;
 /// which rows were lost.
 const HELD_MAX: Duration = Duration::from_secs(30 * 86_400);
 
+/// How long what is about an order waits for an order that is not on record: sources and their queues differ, and a refund
+/// can be faster than its order. Of an order from before our time there is nothing to wait for.
+const ORDER_AWAITED: Duration = Duration::from_secs(3600);
+
 /// What is on record of a verdict, beside a delivery's state.
 pub(super) fn write(c: &Connection, id: DeliveryId, row: &VerdictRow) -> rusqlite::Result<()> {
     let sql =
@@ -39,15 +43,33 @@ pub(in crate::store) fn judge(c: &Connection, id: DeliveryId, row: &VerdictRow, 
     Ok(Effect::Touched(Touched::Done))
 }
 
-/// The youngest delivery of the same order and program that is not at its end, and until when it may hold up.
-pub(super) fn in_front(c: &Connection, draft: &DraftRow, now: Time) -> rusqlite::Result<Option<(i64, Time)>> {
-    if !draft.follows {
+/// What a delivery that follows an order waits for, and until when at most: the youngest delivery of the same order and
+/// program that is not at its end, else (`None`) an order that is not on record yet.
+pub(super) fn awaited(c: &Connection, draft: &DraftRow, now: Time) -> rusqlite::Result<Option<(Option<i64>, Time)>> {
+    if !draft.follows || draft.order_id.is_none() {
         return Ok(None);
     }
     let sql =
         "SELECT max(id) FROM delivery WHERE order_id = ?1 AND program = ?2 AND (ended IS NULL OR verdict = 'pending')";
     let id: Option<i64> = c.prepare_cached(sql)?.query_row(params![draft.order_id, draft.program], |row| row.get(0))?;
-    Ok(id.map(|id| (id, now.plus(HELD_MAX))))
+    if id.is_some() {
+        return Ok(Some((id, now.plus(HELD_MAX))));
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM delivery WHERE order_id = ?1 AND program = ?2 AND ordered = 1)";
+    let is_there = c.prepare_cached(sql)?.query_row(params![draft.order_id, draft.program], |row| row.get(0))?;
+    Ok(if is_there { None } else { Some((None, now.plus(ORDER_AWAITED))) })
+}
+
+/// An order is on record: what came before it, and was not tried yet, waits for it from now on.
+pub(super) fn hold(c: &Connection, order: DeliveryId, draft: &DraftRow, now: Time) -> rusqlite::Result<()> {
+    if !draft.ordered || draft.order_id.is_none() {
+        return Ok(());
+    }
+    let sql = "UPDATE delivery SET held_by = ?3, due = ?4 WHERE order_id = ?1 AND program = ?2
+        AND state = 'waiting' AND ordered = 0 AND attempts = 0 AND held_by IS NULL";
+    let until = now.plus(HELD_MAX).millis();
+    c.prepare_cached(sql)?.execute(params![draft.order_id, draft.program, order.0, until])?;
+    Ok(())
 }
 
 /// A delivery is at its end: those that it held up are due.

@@ -28,7 +28,7 @@ async fn done(store: &Store, id: DeliveryId, ask_at: Option<Time>) {
 }
 
 async fn leased(store: &Store) -> Vec<DeliveryId> {
-    let lease = Change::Lease { limit: 9, deadline: after(600), caps: vec![] };
+    let lease = Change::Lease { limit: 9, deadline: after(9000), caps: vec![] };
     let effects = store.commit(vec![lease]).await.unwrap();
     let [Effect::Leased(rows)] = &effects[..] else { panic!("{effects:?}") };
     rows.iter().map(|row| row.id).collect()
@@ -92,6 +92,10 @@ async fn what_follows_an_order_waits_for_its_verdict() {
         let follower =
             |order| DraftRow { follows: true, ordered: false, endpoint: "actions".to_owned(), ..draft(order) };
         let other = DraftRow { program: "uk".to_owned(), ..follower("o1") };
+        let uk = DraftRow { program: "uk".to_owned(), ..draft("o1") };
+        for made in add(&store, vec![draft("o2"), uk]).await {
+            done(&store, made, None).await;
+        }
         let ids = add(&store, vec![draft("o1"), follower("o1"), follower("o1"), follower("o2"), other]).await;
         let [order, first, second, elsewhere, uk] = ids[..] else { panic!("{ids:?}") };
         assert_eq!(leased(&store).await, [order, elsewhere, uk], "{end}");
@@ -118,6 +122,24 @@ async fn what_follows_an_order_waits_for_its_verdict() {
         done(&store, first, None).await;
         assert_eq!(leased(&store).await, [second], "{end}");
     }
+}
+
+#[tokio::test]
+async fn what_is_faster_than_its_order_waits_for_it_an_hour_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let store = Store::open(&config(folder.path()), clock.clone()).unwrap();
+    let follower = |order| DraftRow { follows: true, ordered: false, endpoint: "actions".to_owned(), ..draft(order) };
+    let ids = add(&store, vec![follower("o1"), follower("o2"), draft("o1")]).await;
+    let [early, alone, order] = ids[..] else { panic!("{ids:?}") };
+    assert_eq!(leased(&store).await, [order]);
+    done(&store, order, Some(after(7200))).await;
+    clock.set(after(3599));
+    assert_eq!(leased(&store).await, []);
+    clock.set(after(3600));
+    assert_eq!(leased(&store).await, [alone]);
+    store.commit(vec![Change::Judge { id: order, verdict: settled(Verdict::Accepted) }]).await.unwrap();
+    assert_eq!(leased(&store).await, [early]);
 }
 
 #[tokio::test]

@@ -272,6 +272,13 @@ impl Starting {
         self
     }
 
+    /// A site whose origin speaks TLS as `localhost`, with a certificate of `authority`'s.
+    pub(crate) fn site_over_tls(mut self, origin: SocketAddr, authority: &Authority, lines: &str) -> Self {
+        authority.file(self.folder.path());
+        writeln!(self.rest, "[[site]]\norigin = \"https://localhost:{}\"\n{lines}", origin.port()).unwrap();
+        self
+    }
+
     /// Further settings of `[listen]`, as lines of TOML.
     pub(crate) fn listening(mut self, lines: &str) -> Self {
         writeln!(self.listen, "{lines}").unwrap();
@@ -361,6 +368,10 @@ fn begin(folder: &Path, shim: Option<&Shim>) -> Child {
     let mut command = Command::new(program);
     command.env("IMPACT_AUTH_TOKEN", AUTH_TOKEN);
     command.args(["run", "--config", folder.join("selvedge.toml").to_str().unwrap()]);
+    let authority = folder.join("authority.pem");
+    if authority.exists() {
+        command.env("SSL_CERT_FILE", authority);
+    }
     if let Some(shim) = shim {
         shim.spoil(&mut command, &folder.join(FAULT));
     }

@@ -10,6 +10,7 @@ pub(crate) mod sdk;
 #[path = "../../powerloss/shim.rs"]
 pub(crate) mod shim;
 mod stage;
+mod streams;
 
 pub(crate) use authority::{Authority, shake_hands};
 pub(crate) use client::{Answer, Connection, find};
@@ -17,6 +18,7 @@ pub(crate) use command::Running;
 pub(crate) use edge::{Edge, Starting};
 pub(crate) use origin::{Origin, Seen, answers};
 pub(crate) use stage::Stage;
+pub(crate) use streams::{Asked, Streams, read as read_stream, visit, visit_with_settings};
 
 use std::time::Duration;
 

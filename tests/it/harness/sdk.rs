@@ -44,6 +44,18 @@ impl Sdk {
     }
 }
 
+/// A script of `tests/sdk/protocols`; `None`, and a word about it, when its libraries are not installed.
+pub(crate) fn protocols(script: &str, arguments: &[&str]) -> Option<Command> {
+    let installed = installed("protocols");
+    if !installed.join("requirements.txt").exists() {
+        eprintln!("!! SKIPPED: {script}: nothing in {}; run .ci/run", installed.display());
+        return None;
+    }
+    let mut command = Command::new(installed.join("bin/python"));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/protocols").join(script)).args(arguments);
+    Some(command)
+}
+
 /// Where `.ci/run` installs the libraries.
 fn installed(what: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
