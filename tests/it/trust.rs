@@ -41,9 +41,14 @@ impl Server {
                 let (stream, _) = socket.accept().await.unwrap();
                 // Whoever does not believe it goes away.
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                names.lock().unwrap().push(stream.get_ref().1.server_name().map(str::to_owned));
+                let name = stream.get_ref().1.server_name().map(str::to_owned);
                 let mut head = vec![];
                 while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.is_ok_and(|read| read > 0) {}
+                // Nor has anything to ask whoever wanted to know only which protocol it picks.
+                if head.is_empty() {
+                    continue;
+                }
+                names.lock().unwrap().push(name);
                 let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret";
                 stream.write_all(answer).await.unwrap();
                 drop(stream.shutdown().await);
