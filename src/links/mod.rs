@@ -126,6 +126,11 @@ impl Links {
         best.map_or(Found::Nothing, Found::Click)
     }
 
+    /// Reads what is on record of these ids at once, so that their look-ups find it in memory instead of reading one by one.
+    pub async fn recall(&self, people: &[PersonKey]) {
+        self.known(people, self.clock.now()).await;
+    }
+
     /// Learns, in memory at once, and returns what is new and must be committed: nothing when all of it was known.
     /// The changes are the caller's to commit, or to submit; when they get lost, the next lesson brings them again.
     pub fn teach(&self, lesson: &Lesson) -> Vec<Change> {

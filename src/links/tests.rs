@@ -218,3 +218,16 @@ async fn what_the_store_lost_is_taught_again() {
     bench.reopen().await;
     assert_eq!(bench.finds(user("u")).await, None);
 }
+
+#[tokio::test]
+async fn what_was_recalled_needs_no_reading() {
+    let mut bench = Bench::new(Policy::Last);
+    bench.learn(click("one", 0), &[anonymous("a"), user("u")], &[]).await;
+    bench.reopen().await;
+    bench.links.recall(&[anonymous("a"), anonymous("b")]).await;
+    bench.links.store.close().await;
+    assert_eq!(bench.finds(anonymous("a")).await.as_deref(), Some("one"));
+    assert_eq!(bench.links.read_failures(), 0);
+    assert_eq!(bench.finds(user("u")).await, None);
+    assert_eq!(bench.links.read_failures(), 1);
+}

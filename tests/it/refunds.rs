@@ -200,8 +200,13 @@ async fn a_revoked_token_loses_no_refund_and_by_default_there_are_none() {
     assert_eq!(stage.track(event("Order Refunded", "r1", &json!({"order_id": "o1"}))).await, 200);
     let held_up = r#"selvedge_held_up{program="us",endpoint="actions",why="credentials"}"#;
     eventually("the metric", async || (stage.edge.count(held_up).await == 1).then_some(())).await;
-    let shown: Value = serde_json::from_slice(&stage.edge.admin("/api/deliveries/2").await.body).unwrap();
-    assert_eq!((&shown["state"], shown["last_error"].as_str()), (&json!("waiting"), Some("401: ")));
+    // The lane is held up before its delivery is put back.
+    eventually("the delivery to wait", async || {
+        let shown: Value = serde_json::from_slice(&stage.edge.admin("/api/deliveries/2").await.body).unwrap();
+        let waits = (&shown["state"], shown["last_error"].as_str()) == (&json!("waiting"), Some("401: "));
+        waits.then_some(())
+    })
+    .await;
     assert!(stage.edge.admin("/readyz").await.text().contains("actions has refused"));
 
     let stage = Stage::set_with(prompt).await;

@@ -169,6 +169,12 @@ pub async fn judge<'a>(view: &View<'a>, facts: &Facts<'_>, rules: &Rules, links:
     judged
 }
 
+/// The ids by which a call may have to be attributed: none where it carries a click itself.
+pub fn asked(view: &View<'_>, facts: &Facts<'_>, rules: &Rules) -> Vec<PersonKey> {
+    let has_click = facts.carried.is_some() || said(view, &rules.names).is_some() || own_click(view, rules).is_some();
+    if has_click { Vec::new() } else { People::of(view, facts.space).all() }
+}
+
 /// The event's own time, corrected for the client's clock: without `sentAt` the timestamp stands, without a timestamp
 /// the arrival. An event cannot be younger than its arrival.
 fn event_time(view: &View<'_>, arrival: Time) -> Time {

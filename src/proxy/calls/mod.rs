@@ -15,7 +15,7 @@ mod settings;
 mod spliced;
 
 use self::body::{Plain, Received};
-use self::judge::{Facts, Judged, judge};
+use self::judge::{Facts, Judged, asked, judge};
 use self::kept::Outgoing;
 use self::record::Recorded;
 use self::spliced::Spliced;
@@ -215,9 +215,15 @@ impl Calls {
             write_key: write_key.as_deref(),
             space: self.shared.rules.space(write_key.as_deref(), caller.space),
         };
-        let mut judged = Vec::new();
-        for view in envelope.calls() {
-            let one = judge(&view, &facts, &self.shared.rules, Some(&self.shared.links)).await;
+        let (rules, links) = (&self.shared.rules, &self.shared.links);
+        let views: Vec<_> = envelope.calls().collect();
+        if views.len() > 1 {
+            // A batch's people are many, and each reading on its own is a wait.
+            links.recall(&views.iter().flat_map(|view| asked(view, &facts, rules)).collect::<Vec<_>>()).await;
+        }
+        let mut judged = Vec::with_capacity(views.len());
+        for view in views {
+            let one = judge(&view, &facts, rules, Some(links)).await;
             self.shared.metrics.call(one.view.kind, one.basis());
             if let Some(Err(kept)) = &one.referrer {
                 self.shared.metrics.call_untouched(*kept);
