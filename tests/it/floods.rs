@@ -31,6 +31,10 @@ async fn guarded(limits: &str) -> (Edge, Origin) {
 async fn during<T>(edge: &Edge, flood: impl Future<Output = T>) -> (T, u64) {
     // What every process needs for its first connections is no flood's doing.
     let mut visitor = edge.connect().await;
+    for _ in 0..50 {
+        visitor.write(REQUEST).await;
+        assert_eq!(visitor.answer().await.text(), "hello");
+    }
     let before = edge.resident_bytes();
     let over = AtomicBool::new(false);
     let visits = async {
@@ -194,7 +198,7 @@ async fn slow_heads_bodies_and_readers_are_cut_and_hold_little() {
         stalled.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream(number), &path));
     }
     for (name, size, sends, each) in [
-        ("heads", 200, &b"GET / HTTP/1.1\r\nHost: a\r\nX-A: "[..], 64 << 10),
+        ("heads", 200, &b"GET / HTTP/1.1\r\nHost: a\r\nX-A: "[..], 128 << 10),
         ("bodies", 200, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc", 128 << 10),
         ("readers", 60, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n", 1 << 20),
         ("windows", 4, &stalled, 12 << 20),
