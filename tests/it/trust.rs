@@ -23,6 +23,11 @@ struct Server {
 impl Server {
     /// With a certificate of this kind, from an authority whose own is `authority.pem` in its folder.
     async fn start(params: &CertificateParams) -> Self {
+        Self::picking(params, &[]).await
+    }
+
+    /// That picks one of these protocols.
+    async fn picking(params: &CertificateParams, protocols: &[&[u8]]) -> Self {
         let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
         authority.file(folder.path());
         authority.write(params, folder.path(), 0);
@@ -30,7 +35,8 @@ impl Server {
         let key = PrivateKeyDer::from_pem_file(folder.path().join("key-0.pem")).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(chain.collect(), key).unwrap();
+        let mut config = config.with_no_client_auth().with_single_cert(chain.collect(), key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -43,7 +49,9 @@ impl Server {
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
                 let name = stream.get_ref().1.server_name().map(str::to_owned);
                 let mut head = vec![];
-                while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.is_ok_and(|read| read > 0) {}
+                while !head.windows(4).any(|end| end == b"\r\n\r\n")
+                    && stream.read_buf(&mut head).await.is_ok_and(|read| read > 0)
+                {}
                 // Nor has anything to ask whoever wanted to know only which protocol it picks.
                 if head.is_empty() {
                     continue;
@@ -89,6 +97,20 @@ async fn an_origin_is_believed_by_the_configured_roots_and_asked_for_by_its_name
     let edge = before(&server, &[&server.root()], "tls_name = \"shop.internal\"").await;
     assert_eq!(edge.get("/", &[]).await.text(), "secret");
     assert_eq!(*server.asked.lock().unwrap(), [Some("shop.internal".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_origin_by_http2_is_believed_by_the_same_roots_and_asked_for_by_its_name() {
+    let server = Server::picking(&named(&["shop.internal"]), &[b"h2"]).await;
+    let other = tempfile::tempdir().unwrap();
+    let stranger = Authority::new().file(other.path()).display().to_string();
+    let name = "tls_name = \"shop.internal\"\norigin_protocol = \"http2\"";
+    for (root, asked) in [(stranger, None), (server.root(), Some("shop.internal"))] {
+        let edge = before(&server, &[&root], name).await;
+        // Its answer is none of HTTP/2; what counts is whether it was asked.
+        assert_eq!(edge.get("/", &[]).await.status(), 502);
+        assert_eq!(server.asked.lock().unwrap().first().cloned().flatten().as_deref(), asked);
+    }
 }
 
 #[tokio::test]
