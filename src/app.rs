@@ -16,7 +16,8 @@ use crate::metrics::{Label, Metrics};
 use crate::outbox::{Delivery, Forwards, Outbox, VerdictRow};
 use crate::proxy::calls::judge::Rules;
 use crate::proxy::{
-    Calls, Courier, Edge, Https, Parts, Protocol, Recorder, Regions, Shared, Upstream, Waits, upstream::UpstreamError,
+    Calls, Courier, Edge, Https, Pace, Parts, Protocol, Recorder, Regions, Shared, Upstream, Waits,
+    upstream::UpstreamError,
 };
 use crate::secret::Secret;
 use crate::server::drain::Drain;
@@ -102,7 +103,7 @@ impl App {
             clock: clock.clone(),
         });
         let forwards = Forwards::new(store.clone(), config.store.key.as_ref());
-        let regions = Arc::new(Regions::new(&config.segment, SEGMENT_WAITS)?);
+        let regions = Arc::new(Regions::new(&config.segment, SEGMENT_WAITS, &config.trust)?);
         let edge = Arc::new(edge(&config, &shared, &outbox, &forwards, &regions)?);
         let courier = Courier::new(forwards.clone(), regions, shared.clone(), config.delivery.retry_for);
         let client = Client::new(clock.clone())?;
@@ -136,9 +137,7 @@ impl App {
         let admin_task = tokio::spawn(admin::serve(admin_listener, admin, stop.clone()));
         let drain = Drain::new();
         let sites = listeners.iter().map(Listener::url).collect();
-        let hall =
-            Hall::new(edge.clone(), shared.metrics.clone(), config.limits, config.listen.trusted_proxies.clone())
-                .taking_websockets_by_http2(config.listen.http2_websocket);
+        let hall = Hall::new(edge.clone(), shared.metrics.clone(), config.limits, &config.listen);
         for listener in listeners {
             listener.start(&hall, &drain);
         }
@@ -209,7 +208,7 @@ fn edge(
         recorder,
         forwards: forwards.clone(),
         regions: regions.clone(),
-        cdn: Upstream::new(&config.segment.cdn, Protocol::Http1, SEGMENT_WAITS)?,
+        cdn: Upstream::new(&config.segment.cdn, Protocol::Http1, SEGMENT_WAITS, &config.trust, None)?,
     };
     Edge::new(Parts {
         sites: config.sites.clone(),
@@ -218,6 +217,10 @@ fn edge(
         shared: shared.clone(),
         https: Https::new(config.listen.redirect_to_https, config.listen.hsts),
         access_log: config.log.access,
+        shown_ip: config.log.visitor_ip,
+        trust: config.trust.clone(),
+        pace: Pace { pause: config.limits.body_pause, bytes_per_second: config.limits.body_rate },
+        tunnel_idle: config.limits.tunnel_idle,
     })
 }
 

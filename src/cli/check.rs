@@ -70,8 +70,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 /// Asks everybody whom the configuration names.
 fn look(config: &Config) -> io::Result<Vec<Finding>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let Config { sites, click, segment, impact, .. } = config;
-    Ok(runtime.block_on(online::look(Named { sites, click, segment, impact })))
+    let Config { sites, trust, click, segment, impact, .. } = config;
+    Ok(runtime.block_on(online::look(Named { sites, trust, click, segment, impact })))
 }
 
 fn lines<'f>(findings: impl Iterator<Item = &'f Finding>) -> String {

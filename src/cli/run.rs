@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{self, Config, Log};
 use crate::secret::Secrets;
+use crate::server::descriptors;
 use clap::Args;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     for warning in loaded.warnings.iter() {
         tracing::warn!("{}: {}", arguments.config.display(), warning.message);
     }
+    descriptors::raise(&loaded.config.limits);
     match runtime(&loaded.config).and_then(|runtime| runtime.block_on(serve(loaded.config))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(&error.to_string()),

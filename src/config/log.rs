@@ -1,6 +1,7 @@
 //! The `[log]` section.
 
 use crate::fault::{Form, Section, nearest};
+use crate::proxy::ShownIp;
 use tracing_subscriber::EnvFilter;
 
 /// `[log]`
@@ -12,6 +13,8 @@ pub struct Log {
     pub level: String,
     /// Whether each request leaves a line. Default: no.
     pub access: bool,
+    /// What of a visitor's address is shown. Default: its network.
+    pub visitor_ip: ShownIp,
 }
 
 /// What is logged by default.
@@ -34,6 +37,9 @@ impl Log {
             json: section.choice("format", &[("text", false), ("json", true)]).unwrap_or(false),
             level: section.optional("level", &LEVEL).unwrap_or_else(|| LEVEL_DEFAULT.to_owned()),
             access: section.bool("access").unwrap_or(false),
+            visitor_ip: section
+                .choice("visitor_ip", &[("network", ShownIp::Network), ("full", ShownIp::Full)])
+                .unwrap_or_default(),
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Config {
     pub listen: server::Config,
     /// `[limits]`
     pub limits: server::Limits,
+    /// `[trust]`
+    pub trust: proxy::Trust,
     /// `[[site]]`
     pub sites: Vec<proxy::Site>,
     /// `[click]`
@@ -83,6 +85,7 @@ fn read_sections(root: &mut Section<'_>, folder: &Path) -> Config {
     Config {
         listen: whole(root.section("listen"), |listen| server::Config::read(listen, folder)),
         limits: whole(root.section("limits"), server::Limits::read),
+        trust: whole(root.section("trust"), |trust| proxy::Trust::read(trust, folder)),
         sites: sites.into_iter().map(|site| whole(site, proxy::Site::read)).collect(),
         click: whole(root.section("click"), click::Config::read),
         segment: whole(root.section("segment"), segment::Config::read),

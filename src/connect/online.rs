@@ -5,7 +5,7 @@ use super::programs::{self, Account};
 use crate::click;
 use crate::destination::impact::account::{self, Campaign, EventType};
 use crate::destination::impact::{self, Program};
-use crate::proxy::{Body, HostMode, Site, Upstream, Waits};
+use crate::proxy::{Body, HostMode, Site, Trust, Upstream, Waits};
 use crate::segment::{self, Source, public_api::Region};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
@@ -20,6 +20,8 @@ const AT_ONCE_MAX: usize = 8;
 pub struct Named<'c> {
     /// `[[site]]`
     pub sites: &'c [Site],
+    /// `[trust]`
+    pub trust: &'c Trust,
     /// `[click]`
     pub click: &'c click::Config,
     /// `[segment]`
@@ -69,7 +71,7 @@ impl Verdict {
 pub async fn look(named: Named<'_>) -> Vec<Finding> {
     let mut questions: Vec<BoxFuture<'_, Vec<Finding>>> = Vec::new();
     for site in named.sites {
-        questions.push(Box::pin(async move { vec![origin(site).await] }));
+        questions.push(Box::pin(async move { vec![origin(site, named.trust).await] }));
     }
     for source in &named.segment.sources {
         questions.push(Box::pin(async move { vec![write_key(named.segment, source).await] }));
@@ -89,7 +91,7 @@ fn accounts(impact: &impact::Config) -> impl Iterator<Item = (&Program, bool)> {
 }
 
 /// Whether the site's own server answers: by the proxy's own way to it, and within the times that the proxy gives it.
-async fn origin(site: &Site) -> Finding {
+async fn origin(site: &Site, trust: &Trust) -> Finding {
     let what = format!("origin {}", site.origin);
     let waits = Waits { connect: site.connect_timeout, response: site.response_timeout };
     let mut request = Request::new(Body::empty());
@@ -97,7 +99,7 @@ async fn origin(site: &Site) -> Finding {
     if let (HostMode::Keep, Some(host)) = (site.host, site.hosts.first().and_then(|host| host.parse().ok())) {
         request.headers_mut().insert(header::HOST, host);
     }
-    let upstream = match Upstream::new(&site.origin, site.origin_protocol, waits) {
+    let upstream = match Upstream::new(&site.origin, site.origin_protocol, waits, trust, site.tls_name.as_ref()) {
         Ok(upstream) => upstream,
         Err(error) => return Verdict::Fail.of(what, error.to_string()),
     };

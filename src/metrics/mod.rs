@@ -170,7 +170,7 @@ impl Metrics {
         InFlight(self.connections.clone())
     }
 
-    /// A connection met a limit: `all`, or its `client`'s.
+    /// A connection met a limit (`all`, or its `client`'s), or did not say by the `proxy_protocol` whose it is.
     pub fn connection_refused(&self, limit: &'static str) {
         self.connections_refused.get_or_create(&[("limit", limit.into())]).inc();
     }

@@ -1,5 +1,6 @@
 //! Bodies on their way through.
 
+use super::patience::{Conversation, Pace, Patience};
 use super::upstream::Seat;
 use bytes::Bytes;
 use http::Version;
@@ -9,6 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A body that passes through, or one of ours. It never buffers: a frame is asked for when the next side has room.
 pub struct Body {
@@ -16,6 +19,7 @@ pub struct Body {
     prefix: Bytes,
     source: Source,
     progress: Option<Progress>,
+    patience: Option<Patience>,
     /// Only held.
     _seat: Option<Seat>,
 }
@@ -25,17 +29,22 @@ enum Source {
     Stream(Incoming),
     /// One that came by HTTP/2, and whether its trailers came.
     Http2(Incoming, bool),
+    /// It was given up.
+    Slow,
 }
 
 /// Why a body does not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum BodyError {
     /// Its connection broke, or it is framed wrongly.
     #[error(transparent)]
-    Stream(#[from] hyper::Error),
+    Broken(#[from] hyper::Error),
     /// Its stream was reset as if nothing were wrong, and before its end.
     #[error("the stream was reset before its end")]
     Reset,
+    /// Its pieces came too slowly.
+    #[error("the body came too slowly")]
+    Slow,
 }
 
 /// How a body goes out: a wait for an answer starts anew as long as it moves.
@@ -46,6 +55,7 @@ pub struct Progress(Arc<Marks>);
 struct Marks {
     frames: AtomicUsize,
     broke: AtomicBool,
+    slow: AtomicBool,
 }
 
 impl Progress {
@@ -59,9 +69,15 @@ impl Progress {
         self.0.broke.load(Ordering::Relaxed)
     }
 
-    fn mark<T>(&self, frame: Option<&Result<T, Broken>>) {
+    /// Whether it was given up.
+    pub(super) fn was_slow(&self) -> bool {
+        self.0.slow.load(Ordering::Relaxed)
+    }
+
+    fn mark<T>(&self, frame: Option<&Result<T, BodyError>>) {
         self.0.frames.fetch_add(1, Ordering::Relaxed);
-        if matches!(frame, Some(Err(_))) {
+        if let Some(Err(error)) = frame {
+            self.0.slow.store(matches!(error, BodyError::Slow), Ordering::Relaxed);
             self.0.broke.store(true, Ordering::Relaxed);
         }
     }
@@ -75,7 +91,7 @@ impl Body {
 
     /// These bytes and nothing more. The caller sets `Content-Length`, or lets hyper do it.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { prefix: bytes.into(), source: Source::Empty, progress: None, _seat: None }
+        Self { prefix: bytes.into(), source: Source::Empty, progress: None, patience: None, _seat: None }
     }
 
     /// The body of a message that came by `version`.
@@ -92,6 +108,19 @@ impl Body {
         Self { prefix: prefix.into(), ..rest }
     }
 
+    /// Gives it up when its pieces come too slowly. One that has come already stays as it is.
+    pub(super) fn at_pace(mut self, pace: Pace, pause_of_conversation: Duration) -> Self {
+        if !self.source.is_end_stream() {
+            self.patience = Some(Patience::new(pace, pause_of_conversation));
+        }
+        self
+    }
+
+    /// What to tell when the request with this body is being answered.
+    pub(super) fn conversation(&self) -> Option<Conversation> {
+        self.patience.as_ref().map(|patience| patience.conversation().clone())
+    }
+
     /// Counts the frames that go out from now on.
     pub(super) fn track(&mut self) -> Progress {
         self.progress.get_or_insert_with(Progress::default).clone()
@@ -101,16 +130,29 @@ impl Body {
     pub(super) fn seated(self, seat: Seat) -> Self {
         Self { _seat: Some(seat), ..self }
     }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.source.poll_next(cx);
+        let Some(patience) = &mut self.patience else { return polled };
+        if let Poll::Ready(frame) = &polled {
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            patience.came(data.map_or(0, Bytes::len), Instant::now);
+        } else if patience.is_over(Instant::now(), cx) {
+            self.source = Source::Slow;
+            return Poll::Ready(Some(Err(BodyError::Slow)));
+        }
+        polled
+    }
 }
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let frame = if this.prefix.is_empty() {
-            ready!(this.source.poll_next(cx))
+            ready!(this.poll_source(cx))
         } else {
             Some(Ok(Frame::data(std::mem::take(&mut this.prefix))))
         };
@@ -130,16 +172,16 @@ impl HttpBody for Body {
 }
 
 impl Source {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
-            Self::Empty => Poll::Ready(None),
-            Self::Stream(stream) => Pin::new(stream).poll_frame(cx).map_err(Broken::Stream),
+            Self::Empty | Self::Slow => Poll::Ready(None),
+            Self::Stream(stream) => Pin::new(stream).poll_frame(cx).map_err(BodyError::Broken),
             Self::Http2(stream, had_trailers) => {
                 let frame = ready!(Pin::new(&mut *stream).poll_frame(cx));
                 *had_trailers |= matches!(&frame, Some(Ok(frame)) if frame.is_trailers());
                 Poll::Ready(match frame {
-                    None if !*had_trailers && !has_ended(stream) => Some(Err(Broken::Reset)),
-                    frame => frame.map(|frame| frame.map_err(Broken::Stream)),
+                    None if !*had_trailers && !has_ended(stream) => Some(Err(BodyError::Reset)),
+                    frame => frame.map(|frame| frame.map_err(BodyError::Broken)),
                 })
             }
         }
@@ -148,6 +190,7 @@ impl Source {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Slow => false,
             Self::Stream(stream) | Self::Http2(stream, _) => stream.is_end_stream(),
         }
     }
@@ -155,6 +198,7 @@ impl Source {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Slow => SizeHint::default(),
             Self::Stream(stream) | Self::Http2(stream, _) => stream.size_hint(),
         }
     }

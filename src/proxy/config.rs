@@ -1,8 +1,9 @@
 //! The `[[site]]` sections.
 
 use super::upstream::Protocol;
-use crate::fault::{Section, form};
+use crate::fault::{Form, Section, form};
 use http::Uri;
+use rustls::pki_types::ServerName;
 use std::time::Duration;
 
 /// One `[[site]]`: hosts, and the origin behind them.
@@ -22,6 +23,10 @@ pub struct Site {
     pub connect_timeout: Duration,
     /// How long the origin may take to its response's head. Default: 60 s.
     pub response_timeout: Duration,
+    /// How long it may pause within the body, event streams and gRPC apart. Default: 60 s.
+    pub body_timeout: Duration,
+    /// The name that its certificate must be for. Default: its host.
+    pub tls_name: Option<ServerName<'static>>,
 }
 
 /// Which Host the origin sees.
@@ -39,6 +44,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the origin may take to its response's head by default: what nginx allows.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the origin may pause within a body by default: what nginx allows.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The name of a server in its certificate.
+const TLS_NAME: Form<ServerName<'static>> =
+    Form { what: "a host name", help: "the name in the origin's certificate: \"shop.internal\"", read: tls_name };
 
 /// The space of ids by default: one for all sites and sources.
 const SPACE: &str = "default";
@@ -62,6 +74,12 @@ impl Site {
             space: section.optional("space", &form::NAME).unwrap_or_else(|| SPACE.to_owned()),
             connect_timeout: section.value("connect_timeout", &form::TIMEOUT).unwrap_or(CONNECT_TIMEOUT),
             response_timeout: section.value("response_timeout", &form::TIMEOUT).unwrap_or(RESPONSE_TIMEOUT),
+            body_timeout: section.value("body_timeout", &form::TIMEOUT).unwrap_or(BODY_TIMEOUT),
+            tls_name: section.optional("tls_name", &TLS_NAME),
         }
     }
+}
+
+fn tls_name(text: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(text.to_owned()).map_err(|_| format!("`{text}` is not a host name"))
 }

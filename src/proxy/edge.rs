@@ -1,18 +1,21 @@
 //! What all connections share, and the first look at a request.
 
-use super::body::Body;
+use super::body::{Body, BodyError};
 use super::calls::{Caller, Calls};
 use super::config::Site;
-use super::forwarded::{Peer, introduce};
+use super::forwarded::{Peer, VisitorFacts, introduce};
 use super::headers;
 use super::host::Host;
 use super::http2::as_http1;
 use super::https::Https;
+use super::patience::Pace;
 use super::rescue::{Refusal, refuse};
 use super::route::{Route, Routes};
 use super::shared::Shared;
+use super::shown::ShownIp;
 use super::site::{self, Served};
 use super::stopwatch::Stopwatch;
+use super::trust::Trust;
 use super::tunnel::Tunnels;
 use super::upstream::UpstreamError;
 use super::websocket::{self, Opening};
@@ -22,7 +25,9 @@ use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What an [`Edge`] is made of.
 pub struct Parts {
@@ -36,8 +41,16 @@ pub struct Parts {
     pub shared: Arc<Shared>,
     /// The policy on https.
     pub https: Https,
+    /// Whose certificates are believed of origins.
+    pub trust: Trust,
     /// Whether each request leaves a line in the log.
     pub access_log: bool,
+    /// What of a visitor's address the log shows.
+    pub shown_ip: ShownIp,
+    /// What is asked of whoever sends a request's body.
+    pub pace: Pace,
+    /// How long nothing may go through a tunnel, or an open conversation.
+    pub tunnel_idle: Duration,
 }
 
 /// The shared state of all connections.
@@ -48,13 +61,17 @@ pub struct Edge {
     shared: Arc<Shared>,
     https: Https,
     access_log: bool,
+    shown_ip: ShownIp,
+    pace: Pace,
+    tunnel_idle: Duration,
     tunnels: Tunnels,
 }
 
 impl Edge {
     /// Joins the parts; connects to nothing yet. Fails when a target or TLS cannot be used.
     pub fn new(parts: Parts) -> Result<Self, UpstreamError> {
-        let sites = parts.sites.into_iter().map(Served::new).collect::<Result<Vec<_>, _>>()?;
+        let sites =
+            parts.sites.into_iter().map(|site| Served::new(site, &parts.trust)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             routes: Routes::new(sites, &parts.shared.rules.segment),
             trusted_proxies: parts.trusted_proxies,
@@ -62,7 +79,10 @@ impl Edge {
             shared: parts.shared,
             https: parts.https,
             access_log: parts.access_log,
-            tunnels: Tunnels::default(),
+            shown_ip: parts.shown_ip,
+            pace: parts.pace,
+            tunnel_idle: parts.tunnel_idle,
+            tunnels: Tunnels::new(parts.tunnel_idle),
         })
     }
 
@@ -77,15 +97,19 @@ impl Edge {
         }
         as_http1(&mut request, &host);
         websocket::as_http1(&mut request);
+        let version = request.version();
+        let mut request = request.map(|body| Body::came(version, body).at_pace(self.pace, self.tunnel_idle));
         let watch = Stopwatch::start();
         let seen = self.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
-        let (route, response) = match self.routes.find(host.name(), request.uri().path()) {
-            Route::Site(site) => (metrics::Route::Site, self.visit(site, request, peer, host, &watch).await),
+        let route = self.routes.find(host.name(), request.uri().path());
+        let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
+        let (route, response) = match route {
+            Route::Site(site) => (metrics::Route::Site, self.visit(site, request, &visitor, &watch).await),
             Route::Call { .. } if request.extensions().get::<Opening>().is_some() => return refuse(Refusal::Protocol),
             Route::Call { site, prefix } => {
                 let space = site.map_or("default", |site| &site.settings.space);
                 // A call's state is many times as large as a visit's, and every request would be moved about with room for it.
-                let call = Box::pin(self.call(request, peer, host, space, prefix, &watch));
+                let call = Box::pin(self.call(request, &visitor, space, prefix, &watch));
                 (metrics::Route::Segment, call.await)
             }
             Route::UnknownHost => return refuse(Refusal::UnknownHost),
@@ -93,7 +117,7 @@ impl Edge {
         let (status, total) = (response.status().as_u16(), watch.total());
         self.shared.metrics.request_ended(route, status, total, watch.upstream());
         if let Some((method, path)) = seen {
-            tracing::info!(%method, path, status, total_us = total.as_micros(), ip = %peer.ip(), "request");
+            tracing::info!(%method, path, status, total_us = total.as_micros(), ip = self.shown(visitor.ip), "request");
         }
         response
     }
@@ -101,32 +125,28 @@ impl Edge {
     async fn visit(
         &self,
         site: &Served,
-        mut request: Request<Incoming>,
-        peer: &Peer,
-        host: Host,
+        request: Request<Body>,
+        visitor: &VisitorFacts,
         watch: &Stopwatch,
     ) -> Response<Body> {
         let _in_flight = self.shared.metrics.request_began(metrics::Route::Site);
-        let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
-        if let Some(redirect) = self.https.redirect(request.method(), request.uri(), &visitor) {
+        if let Some(redirect) = self.https.redirect(request.method(), request.uri(), visitor) {
             return redirect;
         }
-        let mut response = site::visit(self, site, request, &visitor, watch).await;
-        self.https.remind(response.headers_mut(), &visitor);
+        let mut response = site::visit(self, site, request, visitor, watch).await;
+        self.https.remind(response.headers_mut(), visitor);
         response
     }
 
     async fn call(
         &self,
-        mut request: Request<Incoming>,
-        peer: &Peer,
-        host: Host,
+        request: Request<Body>,
+        visitor: &VisitorFacts,
         space: &str,
         prefix: &str,
         watch: &Stopwatch,
     ) -> Response<Body> {
         let _in_flight = self.shared.metrics.request_began(metrics::Route::Segment);
-        let visitor = introduce(request.headers_mut(), peer, host, &self.trusted_proxies);
         let target = seen_from_segment(request.uri(), prefix);
         let caller = Caller {
             host: visitor.host.name(),
@@ -139,14 +159,25 @@ impl Edge {
         let (path, _) = target.split_once('?').unwrap_or((&target, ""));
         match self.calls.handle(request, endpoint(path), &target, &caller, watch).await {
             Ok(response) => response,
+            Err(BodyError::Slow) => refuse(Refusal::SlowBody),
             // The caller is gone, or does not speak HTTP; nobody may be left to read this.
-            Err(_) => refuse(Refusal::BrokenBody),
+            Err(BodyError::Broken(_) | BodyError::Reset) => refuse(Refusal::BrokenBody),
         }
     }
 
     /// What visits and calls share.
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// A visitor's address as the log shows it.
+    pub fn shown(&self, ip: IpAddr) -> String {
+        self.shown_ip.of(ip)
+    }
+
+    /// How long nothing may go through a tunnel, or an open conversation.
+    pub(super) fn tunnel_idle(&self) -> Duration {
+        self.tunnel_idle
     }
 
     /// The upgraded connections.

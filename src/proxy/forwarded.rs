@@ -1,14 +1,13 @@
 //! Who the visitor is, when proxies stand between: forwarding fields are believed from trusted peers only.
 
+use super::hops::{FORWARDED, Hop, X_FORWARDED_FOR, nearest_first};
 use super::host::Host;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED: HeaderName = http::header::FORWARDED;
 /// What proxies say of a visitor, and of the address that he asked for, beside `X-Forwarded-…` and `Forwarded`.
 const SAID_BY_PROXIES: [&str; 11] = [
     "x-real-ip",
@@ -53,6 +52,15 @@ impl Peer {
         Self { ip, ip_text, tls_name }
     }
 
+    /// Itself as the next hop in `Forwarded`.
+    fn node(&self) -> HeaderValue {
+        let node = match self.ip {
+            IpAddr::V4(ip) => format!("for={ip}"),
+            IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+        };
+        HeaderValue::try_from(node).unwrap_or(HeaderValue::from_static("for=unknown"))
+    }
+
     /// Whether its connection to us is TLS.
     pub fn is_https(&self) -> bool {
         self.tls_name.is_some()
@@ -61,11 +69,6 @@ impl Peer {
     /// The name that it asked for in the TLS handshake, in small letters.
     pub fn tls_name(&self) -> Option<&str> {
         self.tls_name.as_deref().filter(|name| !name.is_empty())
-    }
-
-    /// The peer's address.
-    pub fn ip(&self) -> IpAddr {
-        self.ip
     }
 }
 
@@ -103,43 +106,36 @@ fn introduce_stranger(headers: &mut HeaderMap, peer: &Peer, host: Host) -> Visit
 }
 
 fn introduce_behind_proxy(headers: &mut HeaderMap, peer: &Peer, host: Host, trusted: &[IpNet]) -> VisitorFacts {
-    let ip = walk(headers, peer.ip, trusted);
-    let https = match headers.get(X_FORWARDED_PROTO).and_then(first_token) {
-        Some(proto) => proto.eq_ignore_ascii_case(b"https"),
-        None => {
-            headers.insert(X_FORWARDED_PROTO, scheme(peer.is_https()));
-            peer.is_https()
-        }
-    };
-    let host = match headers.get(X_FORWARDED_HOST).and_then(Host::parse) {
+    let (ip, outermost) = walk(headers, peer.ip, trusted);
+    let said = headers.get(X_FORWARDED_PROTO).and_then(first_token).or(outermost.proto.as_deref().map(str::as_bytes));
+    let https = said.map_or(peer.is_https(), |proto| proto.eq_ignore_ascii_case(b"https"));
+    if !headers.contains_key(X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, scheme(https));
+    }
+    let said = outermost.host.and_then(|host| HeaderValue::try_from(host).ok());
+    let host = match headers.get(X_FORWARDED_HOST).or(said.as_ref()).and_then(Host::parse) {
         Some(forwarded) => forwarded,
-        None => {
-            headers.insert(X_FORWARDED_HOST, host.value().clone());
-            host
-        }
+        None => host,
     };
+    if headers.get(X_FORWARDED_HOST).and_then(Host::parse).is_none() {
+        headers.insert(X_FORWARDED_HOST, host.value().clone());
+    }
     headers.append(X_FORWARDED_FOR, peer.ip_text.clone());
+    if headers.contains_key(FORWARDED) {
+        headers.append(FORWARDED, peer.node());
+    }
     VisitorFacts { ip, https, host }
 }
 
-/// The right-most address that is not a trusted proxy's: all left of it may be made up.
-fn walk(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
-    let mut visitor = peer;
-    // Fields keep their order, and so do the addresses within each (RFC 9110 §5.3).
-    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
-    for hop in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
-        let Some(ip) = address(hop).filter(|_| is_trusted(visitor, trusted)) else { break };
-        visitor = ip;
+/// The right-most address that is not a trusted proxy's, and what the proxy says that names it: all left of it may be made
+/// up.
+fn walk(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> (IpAddr, Hop) {
+    let (mut visitor, mut outermost) = (peer, Hop::default());
+    for hop in nearest_first(headers) {
+        let Some(ip) = hop.ip.filter(|_| is_trusted(visitor, trusted)) else { break };
+        (visitor, outermost) = (ip, hop);
     }
-    visitor
-}
-
-/// Reads `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` and `[::1]:5`.
-fn address(hop: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(hop).ok()?.trim();
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let ip = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))?;
-    Some(ip.to_canonical())
+    (visitor, outermost)
 }
 
 fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
@@ -242,6 +238,35 @@ mod tests {
         ] {
             let (facts, _) = introduced(peer, &[("x-forwarded-for", chain)], &["10.0.0.0/8"]);
             assert_eq!(facts.ip.to_string(), visitor, "{peer} {chain}");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_believed_where_nothing_else_is_said() {
+        let line =
+            "for=6.6.6.6;proto=http;host=evil.example, for=192.0.2.7;proto=https;host=www.shop.example, for=10.0.0.2";
+        let (facts, out) = introduced("10.0.0.1", &[("forwarded", line)], &["10.0.0.0/8"]);
+        assert_eq!(
+            (facts.ip.to_string().as_str(), facts.https, facts.host.name()),
+            ("192.0.2.7", true, "www.shop.example")
+        );
+        let wants = [
+            ("forwarded", "for=10.0.0.1"),
+            ("forwarded", line),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-host", "www.shop.example"),
+            ("x-forwarded-proto", "https"),
+        ];
+        assert_eq!(out, sent(&wants));
+        // A proxy that writes the one may have passed the other on.
+        let both = [("forwarded", "for=6.6.6.6;proto=https"), ("x-forwarded-for", "192.0.2.7")];
+        let (facts, _) = introduced("10.0.0.1", &both, &["10.0.0.0/8"]);
+        assert_eq!((facts.ip.to_string().as_str(), facts.https), ("192.0.2.7", false));
+        for (line, visitor) in
+            [("for=192.0.2.7, for=_hidden", "10.0.0.1"), ("for=\"[2001:db8::7]:443\"", "2001:db8::7")]
+        {
+            let (facts, _) = introduced("10.0.0.1", &[("forwarded", line)], &["10.0.0.0/8"]);
+            assert_eq!(facts.ip.to_string(), visitor, "{line}");
         }
     }
 }

@@ -13,7 +13,6 @@ use crate::live;
 use crate::segment::twin::{self, Repair, Twin};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -35,7 +34,7 @@ pub(super) struct Landing {
 
 impl Landing {
     /// Reads a request; `None` for one that has neither a click nor cookies that are ours to look after.
-    pub(super) fn read(request: &Request<Incoming>, shared: &Shared) -> Option<Self> {
+    pub(super) fn read(request: &Request<Body>, shared: &Shared) -> Option<Self> {
         let (headers, query) = (request.headers(), request.uri().query());
         if query.is_none() && !headers.contains_key(COOKIE) {
             return None;

@@ -7,6 +7,7 @@
 //! **Invariant:** nothing that a stranger sends chooses a host: it is one that the configuration names, or, where
 //! `[segment] api` is Segment's too, one of Segment's own domains.
 
+use super::trust::Trust;
 use super::upstream::{Protocol, Upstream, UpstreamError, Waits};
 use crate::segment::Config;
 use crate::segment::settings::is_segments;
@@ -43,15 +44,15 @@ impl Regions {
     ///
     /// # Errors
     /// A target or TLS cannot be used.
-    pub fn new(config: &Config, waits: Waits) -> Result<Self, UpstreamError> {
-        let home = Arc::new(Upstream::new(&config.api, Protocol::Http1, waits)?);
+    pub fn new(config: &Config, waits: Waits, trust: &Trust) -> Result<Self, UpstreamError> {
+        let home = Arc::new(Upstream::new(&config.api, Protocol::Http1, waits, trust, None)?);
         let (mut listed, mut named) = (HashMap::new(), vec![(config.api.clone(), home.clone())]);
         for source in &config.sources {
             let Some(api) = &source.api else { continue };
             let way = match named.iter().find(|(uri, _)| uri == api) {
                 Some((_, way)) => way.clone(),
                 None => {
-                    let way = Arc::new(Upstream::new(api, Protocol::Http1, waits)?);
+                    let way = Arc::new(Upstream::new(api, Protocol::Http1, waits, trust, None)?);
                     named.push((api.clone(), way.clone()));
                     way
                 }
@@ -141,7 +142,7 @@ mod tests {
             overwrite_referrer: false,
             origins: vec![],
         };
-        Regions::new(&config, WAITS).unwrap()
+        Regions::new(&config, WAITS, &Trust::default()).unwrap()
     }
 
     #[test]

@@ -32,9 +32,12 @@ pub enum Refusal {
     /// The TLS handshake was for another site's name (RFC 9110 §15.5.20).
     #[error("this connection was made for another site")]
     Misdirected,
-    /// A path under Segment's prefix that is none of its endpoints.
+    /// The visitor went away within a body, or it is framed wrongly.
     #[error("the request's body broke off")]
     BrokenBody,
+    /// The visitor sends a body too slowly.
+    #[error("the request's body came too slowly")]
+    SlowBody,
     /// The request has passed here before.
     #[error("the request went in a circle")]
     Loop,
@@ -64,6 +67,9 @@ pub enum ForwardError {
     /// The request's own body broke off or was malformed: the visitor's fault.
     #[error("the request's body broke off")]
     RequestBody(#[source] Cause),
+    /// The request's own body came too slowly: the visitor's fault.
+    #[error("the request's body came too slowly")]
+    SlowBody(#[source] Cause),
 }
 
 impl ForwardError {
@@ -82,13 +88,15 @@ impl ForwardError {
 pub fn refuse(refusal: Refusal) -> Response<Body> {
     let status = match refusal {
         Refusal::BadHost | Refusal::BadFraming | Refusal::BadTarget | Refusal::BrokenBody => StatusCode::BAD_REQUEST,
+        Refusal::SlowBody => StatusCode::REQUEST_TIMEOUT,
         Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::Protocol => StatusCode::NOT_IMPLEMENTED,
         Refusal::UnknownHost | Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Refusal::Loop => StatusCode::LOOP_DETECTED,
     };
     let mut response = say(status, &refusal.to_string());
-    if status == StatusCode::BAD_REQUEST || status == StatusCode::METHOD_NOT_ALLOWED {
+    let ends = [StatusCode::BAD_REQUEST, StatusCode::METHOD_NOT_ALLOWED, StatusCode::REQUEST_TIMEOUT];
+    if ends.contains(&status) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -103,6 +111,7 @@ pub fn rescue(error: &ForwardError, host: &str, now: Time) -> Response<Body> {
         ForwardError::ConnectTimeout(_) | ForwardError::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
         ForwardError::Connect(_) | ForwardError::Closed(_) | ForwardError::BadAnswer(_) => StatusCode::BAD_GATEWAY,
         ForwardError::RequestBody(_) => StatusCode::BAD_REQUEST,
+        ForwardError::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
     };
     let id = request_id(now);
     if status.is_server_error() {
@@ -114,7 +123,7 @@ pub fn rescue(error: &ForwardError, host: &str, now: Time) -> Response<Body> {
     if let Ok(value) = HeaderValue::try_from(id.to_string()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    if status == StatusCode::BAD_REQUEST {
+    if status.is_client_error() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -170,6 +179,7 @@ mod tests {
             (Refusal::Method, 405, true),
             (Refusal::UnknownHost, 421, false),
             (Refusal::BrokenBody, 400, true),
+            (Refusal::SlowBody, 408, true),
             (Refusal::Loop, 508, false),
         ] {
             let response = refuse(refusal);

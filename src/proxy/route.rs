@@ -102,7 +102,7 @@ fn is_api(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::{HostMode, Protocol, Site};
+    use crate::proxy::{HostMode, Protocol, Site, Trust};
     use http::Uri;
     use std::time::Duration;
 
@@ -115,8 +115,10 @@ mod tests {
             space: "default".into(),
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
+            body_timeout: Duration::from_secs(1),
+            tls_name: None,
         };
-        Served::new(settings).unwrap()
+        Served::new(settings, &Trust::default()).unwrap()
     }
 
     fn segment(prefix: &str) -> crate::segment::Config {

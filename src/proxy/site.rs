@@ -6,15 +6,17 @@ use super::edge::Edge;
 use super::forwarded::VisitorFacts;
 use super::headers::{self, Upgrade};
 use super::landing::Landing;
+use super::patience::Pace;
 use super::rescue::{ForwardError, rescue};
 use super::stopwatch::Stopwatch;
+use super::trust::Trust;
 use super::tunnel::Hold;
 use super::upstream::{Upstream, UpstreamError, Waits};
 use super::websocket::Opening;
-use http::header::HOST;
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
+use std::time::Duration;
 
 /// A site as it is served: its settings, and the way to its origin.
 #[derive(Debug)]
@@ -27,9 +29,10 @@ pub struct Served {
 
 impl Served {
     /// Prepares the way to the site's origin; connects to nothing yet.
-    pub fn new(settings: Site) -> Result<Self, UpstreamError> {
+    pub fn new(settings: Site, trust: &Trust) -> Result<Self, UpstreamError> {
         let waits = Waits { connect: settings.connect_timeout, response: settings.response_timeout };
-        let origin = Upstream::new(&settings.origin, settings.origin_protocol, waits)?;
+        let (protocol, tls_name) = (settings.origin_protocol, settings.tls_name.as_ref());
+        let origin = Upstream::new(&settings.origin, protocol, waits, trust, tls_name)?;
         Ok(Self { settings, origin })
     }
 }
@@ -38,7 +41,7 @@ impl Served {
 pub(super) async fn visit(
     edge: &Edge,
     site: &Served,
-    mut request: Request<Incoming>,
+    mut request: Request<Body>,
     visitor: &VisitorFacts,
     watch: &Stopwatch,
 ) -> Response<Body> {
@@ -57,9 +60,14 @@ pub(super) async fn visit(
             None => None,
         }
     };
-    let forwarded = watch.waiting(site.origin.forward(request.map(|body| Body::came(version, body))));
+    let conversation = request.body().conversation();
+    let forwarded = watch.waiting(site.origin.forward(request));
     let (outcome, first_seen) = tokio::join!(forwarded, first_seen);
-    let mut response = match outcome.and_then(|answer| pass_on(edge, answer, switch)) {
+    if let Some(conversation) = conversation {
+        conversation.begin();
+    }
+    let pause = site.settings.body_timeout;
+    let mut response = match outcome.and_then(|answer| pass_on(edge, answer, pause, switch)) {
         Ok(response) => response,
         Err(error) => rescue(&error, visitor.host.name(), shared.clock.now()),
     };
@@ -78,7 +86,12 @@ struct Switch {
     visitor: OnUpgrade,
 }
 
-fn pass_on(edge: &Edge, mut answer: Response<Body>, switch: Option<Switch>) -> Result<Response<Body>, ForwardError> {
+fn pass_on(
+    edge: &Edge,
+    mut answer: Response<Body>,
+    pause: Duration,
+    switch: Option<Switch>,
+) -> Result<Response<Body>, ForwardError> {
     let by_http2 = switch.as_ref().and_then(|switch| switch.opening.as_ref());
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         // To a CONNECT any 2xx says that there is a tunnel.
@@ -86,7 +99,8 @@ fn pass_on(edge: &Edge, mut answer: Response<Body>, switch: Option<Switch>) -> R
             return Err(ForwardError::BadAnswer(None));
         }
         headers::ready_response(answer.headers_mut());
-        return Ok(answer);
+        let pause = if is_conversation(answer.headers()) { edge.tunnel_idle() } else { pause };
+        return Ok(answer.map(|body| body.at_pace(Pace::pausing(pause), pause)));
     }
     let is_accepted = by_http2.is_none_or(|opening| opening.is_accepted(answer.headers_mut()));
     let granted = switch.filter(|switch| is_accepted && switch.upgrade.is_granted(answer.headers()));
@@ -101,4 +115,10 @@ fn pass_on(edge: &Edge, mut answer: Response<Body>, switch: Option<Switch>) -> R
         headers::ready_switch(answer.headers_mut());
     }
     Ok(answer.map(|_| Body::empty()))
+}
+
+/// Whether an answer is one of those in which silence is no fault: nothing happens, or nobody has said anything.
+fn is_conversation(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase()).unwrap_or_default();
+    [&b"text/event-stream"[..], b"application/grpc"].iter().any(|known| kind.starts_with(known))
 }

@@ -3,18 +3,20 @@
 mod streams;
 
 use self::streams::{Streams, Unanswered, Way};
-use super::body::{Body, Progress};
+use super::body::{Body, BodyError, Progress};
 use super::headers;
 use super::http2::as_http2;
 use super::rescue::ForwardError;
+use super::trust::Trust;
 use http::header::{HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
+use hyper_rustls::{DefaultServerNameResolver, FixedServerNameResolver, HttpsConnector, ResolveServerName};
 use hyper_util::client::legacy::{Client, Error as ClientError, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::io;
@@ -85,8 +87,15 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Prepares the way to `target` (scheme and authority); connects to nothing yet.
-    pub fn new(target: &Uri, protocol: Protocol, waits: Waits) -> Result<Self, UpstreamError> {
+    /// Prepares the way to `target` (scheme and authority); connects to nothing yet. Its certificate must be for
+    /// `tls_name`, or for its own host.
+    pub fn new(
+        target: &Uri,
+        protocol: Protocol,
+        waits: Waits,
+        trust: &Trust,
+        tls_name: Option<&ServerName<'static>>,
+    ) -> Result<Self, UpstreamError> {
         let wrong = || UpstreamError::Target(target.clone());
         let scheme = target.scheme().cloned().ok_or_else(wrong)?;
         let authority = target.authority().cloned().ok_or_else(wrong)?;
@@ -95,14 +104,19 @@ impl Upstream {
         }
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| wrong())?;
         let tcp = tcp(waits.connect);
-        let mut tls = tls(&scheme)?;
+        let mut tls = tls(&scheme, trust)?;
+        let resolver: Arc<dyn ResolveServerName + Send + Sync> = match tls_name {
+            Some(name) => Arc::new(FixedServerNameResolver::new(name.clone())),
+            None => Arc::new(DefaultServerNameResolver::default()),
+        };
+        let connector = |tls| HttpsConnector::new(tcp.clone(), tls, scheme == Scheme::HTTPS, resolver.clone());
         let http1 = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_MAX)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .http1_max_buf_size(READ_BUFFER_BYTES_MAX)
             .set_host(false)
-            .build(HttpsConnector::from((tcp.clone(), tls.clone())));
+            .build(connector(tls.clone()));
         let offered = match protocol {
             Protocol::Http2 => PROTOCOLS.get(..1),
             Protocol::Picked if scheme == Scheme::HTTPS => PROTOCOLS.get(..),
@@ -110,7 +124,7 @@ impl Upstream {
         };
         let http2 = offered.map(|offered| {
             tls.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
-            Streams::new(HttpsConnector::from((tcp, tls)), target.clone(), waits.connect)
+            Streams::new(connector(tls), target.clone(), waits.connect)
         });
         Ok(Self { http1, http2, protocol, scheme, authority, host, response_wait: waits.response })
     }
@@ -245,18 +259,15 @@ fn tcp(connect: Duration) -> HttpConnector {
     tcp
 }
 
-fn tls(scheme: &Scheme) -> Result<ClientConfig, UpstreamError> {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| UpstreamError::Tls(io::Error::other(error)))?;
+fn tls(scheme: &Scheme, trust: &Trust) -> Result<ClientConfig, UpstreamError> {
+    if *scheme == Scheme::HTTPS {
+        return trust.client().map_err(UpstreamError::Tls);
+    }
     // A plain upstream needs no certificates, and must start on a machine that has none.
-    let builder = if *scheme == Scheme::HTTPS {
-        builder.try_with_platform_verifier().map_err(|error| UpstreamError::Tls(io::Error::other(error)))?
-    } else {
-        builder.with_root_certificates(RootCertStore::empty())
-    };
-    Ok(builder.with_no_client_auth())
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| UpstreamError::Tls(io::Error::other(error)))?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 fn is_idempotent(method: &Method) -> bool {
@@ -290,7 +301,10 @@ fn classify(error: ClientError) -> ForwardError {
         };
     }
     match cause::<hyper::Error>(&error) {
-        Some(http) if http.is_user() => ForwardError::RequestBody(error.into()),
+        Some(http) if http.is_user() => match cause(&error) {
+            Some(BodyError::Slow) => ForwardError::SlowBody(error.into()),
+            _ => ForwardError::RequestBody(error.into()),
+        },
         Some(http) if http.is_parse() || http.is_parse_too_large() || http.is_parse_status() => {
             ForwardError::BadAnswer(Some(error.into()))
         }
@@ -310,21 +324,17 @@ mod tests {
 
     #[test]
     fn the_target_is_a_scheme_and_an_authority() {
-        assert!(Upstream::new(&Uri::from_static("http://127.0.0.1:3000"), Protocol::Picked, WAITS).is_ok());
+        let way = |target: &Uri| Upstream::new(target, Protocol::Picked, WAITS, &Trust::default(), None);
+        assert!(way(&Uri::from_static("http://127.0.0.1:3000")).is_ok());
         for wrong in ["ftp://127.0.0.1", "/path", "127.0.0.1:3000"] {
-            assert!(
-                matches!(
-                    Upstream::new(&wrong.parse().unwrap(), Protocol::Picked, WAITS),
-                    Err(UpstreamError::Target(_))
-                ),
-                "{wrong}"
-            );
+            assert!(matches!(way(&wrong.parse().unwrap()), Err(UpstreamError::Target(_))), "{wrong}");
         }
     }
 
     #[test]
     fn path_and_query_stay_to_the_byte() {
-        let upstream = Upstream::new(&Uri::from_static("http://127.0.0.1:3000"), Protocol::Picked, WAITS).unwrap();
+        let target = Uri::from_static("http://127.0.0.1:3000");
+        let upstream = Upstream::new(&target, Protocol::Picked, WAITS, &Trust::default(), None).unwrap();
         for target in ["/", "//a%7e/../?q=%20+&im_ref", "/?", "/a?b?c=/%zz", "/%C3%BC"] {
             let uri: Uri = target.parse().unwrap();
             assert_eq!(upstream.address(uri.path_and_query()).path_and_query().unwrap().as_str(), target);

@@ -1,8 +1,9 @@
 //! The `[listen]` section.
 
+use super::networks::NETWORKS;
 use super::tls;
 use crate::clock::Clock;
-use crate::fault::{Form, Section, form};
+use crate::fault::{Section, form};
 use crate::secret::Secrets;
 use ipnet::IpNet;
 use rustls::sign::CertifiedKey;
@@ -32,6 +33,9 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Peers whose forwarding headers are believed. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// Peers that say by the PROXY protocol whose each connection is; where there are any, nobody else may connect. Default:
+    /// none.
+    pub proxy_protocol: Vec<IpNet>,
     /// How long requests in flight may take at a stop. Default: 30 s.
     pub grace: Duration,
     /// Worker threads. Default: the machine's cores.
@@ -56,18 +60,6 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// More threads than any machine has cores for are a typing error.
 const WORKERS_MAX: u32 = 1024;
-
-/// What `"private_ranges"` stands for: loopback (RFC 1122, RFC 4291), private (RFC 1918) and unique local (RFC 4193)
-/// addresses.
-const PRIVATE_RANGES: [&str; 6] =
-    ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"];
-
-/// One entry of `trusted_proxies`.
-const PROXIES: Form<Vec<IpNet>> = Form {
-    what: "an address or a network",
-    help: "an IP address (\"10.1.2.3\"), a network (\"10.0.0.0/8\"), or \"private_ranges\"",
-    read: proxies,
-};
 
 impl Config {
     /// Reads the section.
@@ -95,7 +87,8 @@ impl Config {
             http2_prior_knowledge: section.bool("http2_prior_knowledge").unwrap_or(false),
             http2_websocket: section.bool("http2_websocket").unwrap_or(false),
             admin: section.value("admin", &form::ADDRESS).unwrap_or(ADMIN),
-            trusted_proxies: section.list("trusted_proxies", &PROXIES).unwrap_or_default().concat(),
+            trusted_proxies: section.list("trusted_proxies", &NETWORKS).unwrap_or_default().concat(),
+            proxy_protocol: section.list("proxy_protocol", &NETWORKS).unwrap_or_default().concat(),
             grace: section.value("grace", &form::DURATION).unwrap_or(GRACE),
             workers: section.count("workers", 1..=WORKERS_MAX).and_then(|count| usize::try_from(count).ok()),
         };
@@ -165,34 +158,4 @@ fn certificate(section: &mut Section<'_>, folder: &Path) -> Option<CertifiedKey>
         section.refuse_at(span, unusable.message, unusable.help);
     }
     None
-}
-
-fn proxies(text: &str) -> Result<Vec<IpNet>, String> {
-    if text == "private_ranges" {
-        return Ok(PRIVATE_RANGES.iter().filter_map(|range| range.parse().ok()).collect());
-    }
-    let network = match text.parse::<IpAddr>() {
-        Ok(address) => Some(IpNet::from(address)),
-        Err(_) => text.parse::<IpNet>().ok(),
-    };
-    network
-        .map(|network| vec![network.trunc()])
-        .ok_or_else(|| format!("`{text}` is neither an IP address nor a network"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trusted_proxies_are_addresses_networks_and_the_private_ranges() {
-        let read = |text| proxies(text).map(|nets| nets.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(read("10.1.2.3"), Ok(vec!["10.1.2.3/32".to_owned()]));
-        assert_eq!(read("10.1.2.3/8"), Ok(vec!["10.0.0.0/8".to_owned()]));
-        assert_eq!(read("2001:db8::/32"), Ok(vec!["2001:db8::/32".to_owned()]));
-        assert_eq!(read("private_ranges"), Ok(PRIVATE_RANGES.map(str::to_owned).to_vec()));
-        for bad in ["", "private", "10.0.0.0/33", "10.0.0", "balancer.example.com"] {
-            assert!(proxies(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -25,7 +25,8 @@ struct Present {
 #[derive(Debug)]
 pub(super) struct Place {
     crowd: Arc<Crowd>,
-    client: IpAddr,
+    /// Whose it is, once that is known.
+    client: Option<IpAddr>,
 }
 
 /// Why there is no place.
@@ -51,26 +52,38 @@ impl Crowd {
         Arc::new(Self { limits, trusted, present: Mutex::default() })
     }
 
-    /// A place for a connection from this address.
-    pub(super) fn enter(self: &Arc<Self>, ip: IpAddr) -> Result<Place, Full> {
-        let ip = ip.to_canonical();
-        let client = network(ip);
-        let most = if self.trusted.iter().any(|net| net.contains(&ip)) {
-            self.limits.connections
-        } else {
-            self.limits.connections_per_client
-        };
+    /// A place for a connection, whoever it is.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, Full> {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        let Present { all, by_client } = &mut *present;
-        if *all >= self.limits.connections {
+        if present.all >= self.limits.connections {
             return Err(Full::All);
         }
-        if by_client.get(&client).is_some_and(|own| *own >= most) {
+        present.all += 1;
+        Ok(Place { crowd: self.clone(), client: None })
+    }
+}
+
+impl Place {
+    /// It is for this address. Asked for once.
+    pub(super) fn of(mut self, ip: IpAddr) -> Result<Self, Full> {
+        let ip = ip.to_canonical();
+        let client = network(ip);
+        let Crowd { limits, trusted, present } = &*self.crowd;
+        let most = if trusted.iter().any(|net| net.contains(&ip)) {
+            limits.connections
+        } else {
+            limits.connections_per_client
+        };
+        let mut present = present.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = present.by_client.entry(client).or_default();
+        if *own >= most {
+            drop(present);
             return Err(Full::Client);
         }
-        *all += 1;
-        *by_client.entry(client).or_default() += 1;
-        Ok(Place { crowd: self.clone(), client })
+        *own += 1;
+        drop(present);
+        self.client = Some(client);
+        Ok(self)
     }
 }
 
@@ -86,10 +99,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut present = self.crowd.present.lock().unwrap_or_else(PoisonError::into_inner);
         present.all = present.all.saturating_sub(1);
-        if let Some(own) = present.by_client.get_mut(&self.client) {
+        let Some(client) = self.client else { return };
+        if let Some(own) = present.by_client.get_mut(&client) {
             *own -= 1;
             if *own == 0 {
-                present.by_client.remove(&self.client);
+                present.by_client.remove(&client);
             }
         }
     }
@@ -103,7 +117,7 @@ mod tests {
     fn all_and_each_have_their_limit() {
         let limits = Limits { connections: 4, connections_per_client: 2, ..Limits::default() };
         let crowd = Crowd::new(limits, vec!["10.0.0.0/8".parse().unwrap()]);
-        let enter = |ip: &str| crowd.enter(ip.parse().unwrap());
+        let enter = |ip: &str| crowd.enter()?.of(ip.parse().unwrap());
         let one = enter("192.0.2.1").unwrap();
         let _two = enter("::ffff:192.0.2.1").unwrap();
         assert_eq!(enter("192.0.2.1").unwrap_err(), Full::Client);

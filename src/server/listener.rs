@@ -1,11 +1,13 @@
 //! Accepting connections: TLS where it is spoken, and HTTP/1.1 or HTTP/2 on each.
 
-use super::crowd::Crowd;
+use super::config::Config;
+use super::crowd::{Crowd, Full, Place};
 use super::drain::{Drain, Phase, Signal};
 use super::limits::Limits;
+use super::proxy_protocol::{self, Header};
 use super::tls;
 use super::watch::{Answering, BreaksOff, Due, Pulse, Watched};
-use crate::metrics::Metrics;
+use crate::metrics::{InFlight, Metrics};
 use crate::proxy::{Edge, Hold, Peer};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -14,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use ipnet::IpNet;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,8 @@ const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How often a silent visitor is asked whether it is there, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_WAIT_MAX: Duration = Duration::from_secs(20);
+/// The limit that a connection meets which does not say whose it is.
+const PROXY_PROTOCOL: &str = "proxy_protocol";
 /// After a failed accept for want of file descriptors or memory: time for some to come free.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -106,7 +110,7 @@ impl Listener {
     /// Starts to accept, in a task of its own that ends when `drain` does. The socket is closed as soon as a stop begins.
     pub fn start(self, hall: &Hall, drain: &Drain) {
         let (http1, http2) = (http1(), http2(hall.http2_websocket));
-        let speaker = Speaker { http1, http2, speaks: self.speaks, limits: hall.limits };
+        let speaker = Speaker { http1, http2, speaks: self.speaks, hall: hall.clone() };
         tokio::spawn(accept(self.socket, speaker, hall.clone(), drain.signal()));
     }
 }
@@ -118,20 +122,33 @@ pub struct Hall {
     metrics: Arc<Metrics>,
     limits: Limits,
     crowd: Arc<Crowd>,
+    /// Whether WebSockets may come as streams of HTTP/2.
     http2_websocket: bool,
+    /// Who says whose each connection is; empty: everybody comes for himself.
+    proxy_protocol: Arc<[IpNet]>,
 }
+
+/// A connection's place among all.
+pub(super) type Seat = (Place, InFlight);
 
 impl Hall {
     /// The hall before `edge`; of trusted proxies each may bring as many as all together may be.
-    pub fn new(edge: Arc<Edge>, metrics: Arc<Metrics>, limits: Limits, trusted_proxies: Vec<IpNet>) -> Self {
-        Self { edge, metrics, limits, crowd: Crowd::new(limits, trusted_proxies), http2_websocket: false }
+    pub fn new(edge: Arc<Edge>, metrics: Arc<Metrics>, limits: Limits, listen: &Config) -> Self {
+        let crowd = Crowd::new(limits, listen.trusted_proxies.clone());
+        let proxy_protocol = listen.proxy_protocol.as_slice().into();
+        Self { edge, metrics, limits, crowd, http2_websocket: listen.http2_websocket, proxy_protocol }
     }
-}
 
-impl Hall {
-    /// Whether WebSockets may come as streams of HTTP/2.
-    pub fn taking_websockets_by_http2(self, takes: bool) -> Self {
-        Self { http2_websocket: takes, ..self }
+    /// A place for a connection from this address, which may not be its visitor's yet; or which limit it met.
+    fn admit(&self, ip: IpAddr) -> Result<Place, &'static str> {
+        if self.proxy_protocol.is_empty() {
+            return self.crowd.enter().and_then(|place| place.of(ip)).map_err(Full::label);
+        }
+        let ip = ip.to_canonical();
+        if !self.proxy_protocol.iter().any(|net| net.contains(&ip)) {
+            return Err(PROXY_PROTOCOL);
+        }
+        self.crowd.enter().map_err(Full::label)
     }
 }
 
@@ -142,17 +159,13 @@ async fn accept(socket: TcpListener, speaker: Speaker, hall: Hall, mut stop: Sig
             _ = stop.next() => return,
         };
         match accepted {
-            Ok((stream, address)) => match hall.crowd.enter(address.ip()) {
+            Ok((stream, address)) => match hall.admit(address.ip()) {
                 Ok(place) => {
-                    let open = hall.metrics.connection_began();
-                    let connection = speaker.clone().greet(stream, address, Arc::clone(&hall.edge), stop.another());
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop((place, open));
-                    });
+                    let seat = (place, hall.metrics.connection_began());
+                    tokio::spawn(speaker.clone().receive(stream, address, seat, stop.another()));
                 }
                 // Those who are there are served; whoever comes now is better off elsewhere, or later.
-                Err(full) => hall.metrics.connection_refused(full.label()),
+                Err(limit) => hall.metrics.connection_refused(limit),
             },
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -200,43 +213,67 @@ struct Speaker {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     speaks: Speaks,
-    limits: Limits,
+    hall: Hall,
 }
 
 impl Speaker {
-    async fn greet(self, stream: TcpStream, address: SocketAddr, edge: Arc<Edge>, stop: Signal) {
+    /// Finds out whose a connection is, and goes on with that. Each step is boxed: one that is over, or of another kind, takes no
+    /// room while the connection lasts.
+    async fn receive(self, mut stream: TcpStream, address: SocketAddr, (place, open): Seat, stop: Signal) {
+        if self.hall.proxy_protocol.is_empty() {
+            return Box::pin(self.greet(stream, address, (place, open), stop)).await;
+        }
+        let header = timeout(self.hall.limits.handshake, proxy_protocol::read(&mut stream)).await;
+        let visitor = match header.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(Header::Visitor(visitor)) => visitor,
+            Ok(Header::Own) => address,
+            Err(error) => {
+                tracing::debug!(%error, peer = %address.ip(), "a proxy did not say whose its connection is");
+                return self.hall.metrics.connection_refused(PROXY_PROTOCOL);
+            }
+        };
+        match place.of(visitor.ip()) {
+            Ok(place) => Box::pin(self.greet(stream, visitor, (place, open), stop)).await,
+            Err(full) => self.hall.metrics.connection_refused(full.label()),
+        }
+    }
+
+    async fn greet(self, stream: TcpStream, address: SocketAddr, seat: Seat, stop: Signal) {
         if stream.set_nodelay(true).is_err() {
             // The visitor has gone already.
             return;
         }
+        let Limits { head, handshake, .. } = self.hall.limits;
+        let shown = || self.hall.edge.shown(address.ip());
         match &self.speaks {
             Speaks::Plain { http2 } => {
-                let is_http2 = *http2 && timeout(self.limits.head, begins_http2(&stream)).await.unwrap_or(false);
-                self.serve(stream, is_http2, Peer::new(address, None), edge, stop).await;
+                let is_http2 = *http2 && timeout(head, begins_http2(&stream)).await.unwrap_or(false);
+                Box::pin(self.serve(stream, is_http2, Peer::new(address, None), seat, stop)).await;
             }
-            Speaks::Tls(acceptor) => match Box::pin(timeout(self.limits.handshake, acceptor.accept(stream))).await {
+            Speaks::Tls(acceptor) => match Box::pin(timeout(handshake, acceptor.accept(stream))).await {
                 Ok(Ok(stream)) => {
                     let (_, agreed) = stream.get_ref();
                     let is_http2 = agreed.alpn_protocol() == Some(tls::HTTP2);
                     let name = agreed.server_name().unwrap_or_default().to_ascii_lowercase();
                     let peer = Peer::new(address, Some(name.into()));
-                    Box::pin(self.serve(stream, is_http2, peer, edge, stop)).await;
+                    Box::pin(self.serve(stream, is_http2, peer, seat, stop)).await;
                 }
-                Ok(Err(error)) => tracing::debug!(%error, ip = %address.ip(), "a TLS handshake failed"),
-                Err(_) => tracing::debug!(ip = %address.ip(), "a TLS handshake took too long"),
+                Ok(Err(error)) => tracing::debug!(%error, ip = shown(), "a TLS handshake failed"),
+                Err(_) => tracing::debug!(ip = shown(), "a TLS handshake took too long"),
             },
         }
     }
 
-    async fn serve<S>(&self, stream: S, is_http2: bool, peer: Peer, edge: Arc<Edge>, stop: Signal)
+    async fn serve<S>(&self, stream: S, is_http2: bool, peer: Peer, seat: Seat, stop: Signal)
     where
         S: AsyncRead + AsyncWrite + BreaksOff + Unpin + Send + 'static,
     {
-        let pulse = Pulse::new(self.limits);
-        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse), !is_http2));
+        let pulse = Pulse::new(self.hall.limits);
+        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse), !is_http2, seat));
         // Shared by the connection's requests alone, so that its count stays in one core's cache.
-        let shared = Arc::new((edge, peer, Arc::clone(&pulse)));
-        let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+        let shared = Arc::new((Arc::clone(&self.hall.edge), peer, Arc::clone(&pulse)));
+        // What a request needs is large, and a connection is idle most of its time.
+        let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request)));
         if is_http2 {
             // Boxed, so that not every connection has room for it.
             let mut connection = Box::pin(self.http2.serve_connection(stream, service));

@@ -2,9 +2,12 @@
 
 pub mod config;
 mod crowd;
+pub mod descriptors;
 pub mod drain;
 pub mod limits;
 pub mod listener;
+mod networks;
+pub mod proxy_protocol;
 pub mod tls;
 mod watch;
 

@@ -4,6 +4,7 @@
 //! request.
 
 use super::limits::Limits;
+use super::listener::Seat;
 use crate::proxy::Body;
 use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -31,6 +32,8 @@ pub(super) struct Pulse {
     limits: Limits,
     in_flight: AtomicU32,
     requests: AtomicU32,
+    /// Anything came at all.
+    heard: AtomicBool,
     /// When the last request ended.
     silent_since: AtomicU64,
     /// When the head began that is being read.
@@ -69,6 +72,7 @@ impl Pulse {
             limits,
             in_flight: AtomicU32::new(0),
             requests: AtomicU32::new(0),
+            heard: AtomicBool::new(false),
             silent_since: AtomicU64::new(0),
             head_since: AtomicU64::new(NEVER),
             stuck_since: AtomicU64::new(NEVER),
@@ -89,8 +93,8 @@ impl Pulse {
 
     /// Waits until something is due.
     pub(super) async fn due(&self) -> Due {
-        let Limits { head, idle, unread, .. } = self.limits;
-        let look_every = [head, idle, unread, LOOK_EVERY_MAX].into_iter().min().unwrap_or(LOOK_EVERY_MAX);
+        let Limits { first_byte, head, idle, unread, .. } = self.limits;
+        let look_every = [first_byte, head, idle, unread, LOOK_EVERY_MAX].into_iter().min().unwrap_or(LOOK_EVERY_MAX);
         loop {
             tokio::select! {
                 () = self.retire.notified() => return Due::Retire,
@@ -117,7 +121,9 @@ impl Pulse {
         } else if passed(&self.head_since, self.limits.head) {
             Some(Overdue::Head)
         } else {
-            passed(&self.silent_since, self.limits.idle).then_some(Overdue::Idle)
+            let Limits { idle, first_byte, .. } = self.limits;
+            let limit = if self.heard.load(Relaxed) { idle } else { idle.min(first_byte) };
+            passed(&self.silent_since, limit).then_some(Overdue::Idle)
         }
     }
 
@@ -209,6 +215,8 @@ pub(super) struct Watched<S: BreaksOff> {
     pulse: Arc<Pulse>,
     /// Whether bytes between requests begin a head: in HTTP/2 they need not.
     reads_heads: bool,
+    /// Held as long as the stream is, also when it has become a tunnel.
+    _seat: Seat,
 }
 
 impl<S: BreaksOff> Drop for Watched<S> {
@@ -220,8 +228,8 @@ impl<S: BreaksOff> Drop for Watched<S> {
 }
 
 impl<S: BreaksOff> Watched<S> {
-    pub(super) fn new(stream: S, pulse: Arc<Pulse>, reads_heads: bool) -> Self {
-        Self { stream, pulse, reads_heads }
+    pub(super) fn new(stream: S, pulse: Arc<Pulse>, reads_heads: bool, seat: Seat) -> Self {
+        Self { stream, pulse, reads_heads, _seat: seat }
     }
 
     fn written<T>(&self, written: Poll<T>) -> Poll<T> {
@@ -240,6 +248,9 @@ impl<S: AsyncRead + BreaksOff + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let pulse = &self.pulse;
+        if !pulse.heard.load(Relaxed) {
+            pulse.heard.store(true, Relaxed);
+        }
         if self.reads_heads
             && buffer.filled().len() > before
             && pulse.in_flight.load(Relaxed) == 0
@@ -288,6 +299,8 @@ mod tests {
     fn what_takes_too_long_is_overdue() {
         let pulse = Pulse::new(Limits::default());
         let seconds = |seconds: u64| pulse.overdue(seconds * 1000);
+        assert_eq!((seconds(9), seconds(10)), (None, Some(Overdue::Idle)));
+        pulse.heard.store(true, Relaxed);
         assert_eq!((seconds(59), seconds(60)), (None, Some(Overdue::Idle)));
         pulse.head_since.store(3000, Relaxed);
         assert_eq!((seconds(12), seconds(13)), (None, Some(Overdue::Head)));

@@ -180,7 +180,7 @@ fn an_unknown_key_comes_with_what_was_meant_and_what_is_allowed() {
     let faults = parse(&format!("{NEEDED}[log]\nacess = true\n")).unwrap_err();
     assert_eq!(
         faults.to_text(),
-        "test.toml:6:1: error: `acess` is unknown in [log]\n    acess = ••••\n    ^^^^^\n    help: did you mean `access`? Allowed here: access, format, level\n"
+        "test.toml:6:1: error: `acess` is unknown in [log]\n    acess = ••••\n    ^^^^^\n    help: did you mean `access`? Allowed here: access, format, level, visitor_ip\n"
     );
 }
 

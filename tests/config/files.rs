@@ -28,7 +28,7 @@ fn the_reference_names_every_setting() {
     let whole = REFERENCE.replace("#: ", "");
     config::parse(&whole, "x.toml", Path::new(""), Secrets::Optional).unwrap();
     let headers: Vec<&str> = whole.lines().filter(|line| line.starts_with('[')).collect();
-    assert_eq!(headers.len(), 11);
+    assert_eq!(headers.len(), 12);
     for header in headers {
         let asked = whole.replacen(&format!("\n{header}\n"), &format!("\n{header}\nxyzzy = 1\n"), 1);
         let faults = config::parse(&asked, "x.toml", Path::new(""), Secrets::Optional).unwrap_err();

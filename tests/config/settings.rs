@@ -12,6 +12,7 @@ const EVERYTHING: &str = r#"
 http = ["127.0.0.1:1", "[::1]:2"]
 admin = "127.0.0.1:3"
 trusted_proxies = ["10.0.0.1", "192.0.2.0/24"]
+proxy_protocol = ["cloudflare", "::1"]
 grace = "0s"
 workers = 3
 [[site]]
@@ -22,6 +23,8 @@ space = "a"
 origin_protocol = "http2"
 connect_timeout = "1s"
 response_timeout = "2s"
+body_timeout = "3s"
+tls_name = "Shop.internal"
 [[site]]
 origin = "http://127.0.0.1:5/"
 [click]
@@ -97,6 +100,7 @@ verdict_for = "2h"
 format = "json"
 level = "selvedge=debug"
 access = true
+visitor_ip = "full"
     "#;
 
 #[test]
@@ -107,10 +111,13 @@ fn every_setting_of_the_site_is_read() {
         listen.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["10.0.0.1/32", "192.0.2.0/24"]
     );
+    assert_eq!((listen.proxy_protocol.len(), listen.proxy_protocol[22].to_string()), (23, "::1/128".to_owned()));
     assert_eq!((listen.grace, listen.workers), (Duration::ZERO, Some(3)));
     assert_eq!((&*sites[0].hosts, &*sites[0].space), (&["www.example.com".to_owned()][..], "a"));
     assert_eq!(sites[0].origin_protocol, Protocol::Http2);
     assert_eq!((sites[0].connect_timeout.as_secs(), sites[0].response_timeout.as_secs()), (1, 2));
+    assert_eq!(sites[0].body_timeout.as_secs(), 3);
+    assert_eq!(sites[0].tls_name.as_ref().unwrap().to_str(), "Shop.internal");
     assert_eq!(sites[0].host, selvedge::proxy::HostMode::Rewrite);
     assert_eq!((sites[1].origin.authority().unwrap().as_str(), sites[1].hosts.len()), ("127.0.0.1:5", 0));
     assert!(click.parameters.is_empty() && !click.twin && click.renew_anonymous_id);
@@ -167,6 +174,7 @@ fn every_setting_of_impact_and_the_log_is_read() {
     let dropped: Vec<String> = rule.drop_properties.iter().map(ToString::to_string).collect();
     assert_eq!(dropped, ["properties.a", "context.two\\ words"]);
     assert_eq!((log.json, &*log.level, log.access), (true, "selvedge=debug", true));
+    assert_eq!(log.visitor_ip, selvedge::proxy::ShownIp::Full);
 }
 
 #[test]

@@ -130,3 +130,136 @@ async fn a_connection_ends_with_its_last_request_or_at_its_age() {
     soon("the end of an old connection", ends).await;
     assert!(answered > 2, "{answered}");
 }
+
+#[tokio::test]
+async fn a_connection_that_never_says_anything_is_closed_early() {
+    let origin = hello().await;
+    let edge = limited(&origin, "first_byte = \"200ms\"\nidle = \"10m\"").await.run().await;
+    let mut lively = edge.connect().await;
+    lively.write(REQUEST).await;
+    lively.answer().await;
+    is_closed(edge.connect().await.stream()).await;
+    lively.write(REQUEST).await;
+    assert_eq!(lively.answer().await.text(), "hello");
+}
+
+const UPLOAD: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n";
+
+#[tokio::test]
+async fn a_body_that_stalls_or_drips_is_answered_408_and_an_upload_that_goes_on_is_not() {
+    let mut origin = hello().await;
+    let edge = limited(&origin, "body_pause = \"400ms\"\nbody_rate = 2000").await.run().await;
+    for (head, piece) in
+        [(UPLOAD, ""), (UPLOAD, "x"), ("POST /cdp/v1/t HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n", "{")]
+    {
+        let mut slow = edge.connect().await;
+        slow.write(head).await;
+        let (mut read, mut write) = slow.stream().split();
+        let dripping = async {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                if write.write_all(piece.as_bytes()).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let mut answer = [0; 20];
+        tokio::select! {
+            () = dripping => {}
+            read = soon("an answer", read.read_exact(&mut answer)) => drop(read.unwrap()),
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 408 "), "{head} {:?}", String::from_utf8_lossy(&answer));
+    }
+    // Longer in all than any pause may be.
+    let mut upload = edge.connect().await;
+    upload.write(UPLOAD).await;
+    for _ in 0..20 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        upload.write("x".repeat(200)).await;
+    }
+    assert_eq!(upload.answer().await.text(), "hello");
+    while origin.saw().await.body.len() != 4000 {}
+}
+
+/// An origin whose answers of this kind pause within their body.
+async fn pausing(kind: &'static str) -> Origin {
+    Origin::scripted(move |connection, _| {
+        Box::pin(async move {
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na\n\r\n");
+            connection.write(head).await;
+            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+            // It may be cut by now.
+            drop(connection.stream().write_all(b"2\r\nb\n\r\n0\r\n\r\n").await);
+            true
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_that_stalls_is_cut_and_an_event_stream_may_be_silent() {
+    for (kind, is_whole) in
+        [("text/html", false), ("text/event-stream; charset=utf-8", true), ("application/grpc", true)]
+    {
+        let origin = pausing(kind).await;
+        let edge = Edge::start().site_with(&[], origin.address(), "body_timeout = \"200ms\"").run().await;
+        let mut visitor = edge.connect().await;
+        visitor.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        let answer = visitor.rest().await;
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.windows(2).any(|two| two == b"a\n"), "{kind}");
+        assert_eq!(answer.ends_with(b"0\r\n\r\n"), is_whole, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_through_which_nothing_goes_is_cut() {
+    let origin = Origin::scripted(|connection, _| {
+        Box::pin(async move {
+            connection.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
+            let (mut read, mut write) = connection.stream().split();
+            // It is the edge that ends it.
+            drop(tokio::io::copy(&mut read, &mut write).await);
+            false
+        })
+    })
+    .await;
+    let edge = limited(&origin, "tunnel_idle = \"300ms\"\nidle = \"100ms\"\nage = \"100ms\"").await.run().await;
+    let mut tunnel = edge.connect().await;
+    tunnel.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").await;
+    tunnel.head().await;
+    for _ in 0..8 {
+        tunnel.write("ping").await;
+        tunnel.until(b"ping").await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    is_closed(tunnel.stream()).await;
+    eventually("its place", async || (edge.count("selvedge_connections").await == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn as_many_files_may_be_open_as_the_system_gives_and_too_few_are_said() {
+    let origin = hello().await;
+    let edge = limited(&origin, "connections = 50").await.run().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", edge.pid())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[0], words[1], "{line}");
+    assert!(!edge.log().contains("too few files"), "{}", edge.log());
+
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[[site]]\norigin = \"http://127.0.0.1:9\"\n";
+    std::fs::write(folder.path().join("selvedge.toml"), text).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -Sn 300; ulimit -Hn 400; exec \"$0\" run", env!("CARGO_BIN_EXE_selvedge")]);
+    command.current_dir(folder.path()).stdout(std::process::Stdio::null());
+    let mut child = command.stderr(std::fs::File::create(folder.path().join("log")).unwrap()).spawn().unwrap();
+    let log = eventually("a warning", async || {
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        log.contains("too few files").then_some(log)
+    })
+    .await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(log.contains("open_files=400") && log.contains("needed=20256"), "{log}");
+}

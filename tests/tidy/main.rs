@@ -52,7 +52,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("psl", &["click/cookie/"]),
     ("clap", &["cli/"]),
     ("hdrhistogram", &["cli/bench"]),
-    ("rustix", &["cli/bench", "cli/connect/"]),
+    ("rustix", &["cli/bench", "cli/connect/", "server/descriptors"]),
     ("toml", &["fault/", "config/"]),
     ("mimalloc", &["main.rs"]),
 ];

@@ -1,7 +1,7 @@
 //! Reading a call's body: bounded, and never at the price of forwarding it.
 
 use crate::metrics::Label;
-use crate::proxy::body::{Body, Broken};
+use crate::proxy::body::{Body, BodyError};
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::HeaderMap;
@@ -52,8 +52,8 @@ impl Label for Sealed {
 /// Reads `body` up to [`BODY_BYTES_MAX`].
 ///
 /// # Errors
-/// The client's: it went away, or its framing is broken.
-pub async fn read(mut body: Body) -> Result<Received, Broken> {
+/// The client's: it went away or is too slow, or its framing is broken.
+pub async fn read(mut body: Body) -> Result<Received, BodyError> {
     let mut whole = BytesMut::new();
     let mut first: Option<Bytes> = None;
     while let Some(frame) = body.frame().await {

@@ -23,9 +23,10 @@ use crate::attribution::wins;
 use crate::click::cookie::{self, Carried, Scope};
 use crate::clock::Time;
 use crate::outbox::Forwards;
-use crate::proxy::body::{Body, Broken};
+use crate::proxy::body::{Body, BodyError};
 use crate::proxy::cacheable::make_private;
 use crate::proxy::headers;
+use crate::proxy::patience::Pace;
 use crate::proxy::regions::Regions;
 use crate::proxy::shared::Shared;
 use crate::proxy::stopwatch::Stopwatch;
@@ -34,11 +35,14 @@ use crate::segment::{Endpoint, Envelope, Expect, Untouched, Visitor, twin};
 use crate::store::OnFailure;
 use http::header::{ORIGIN, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response};
-use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::record::Recorder;
+
+/// How long Segment may pause within an answer: SDKs themselves give up earlier.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The room's state, shared by all connections.
 pub struct Calls {
@@ -78,12 +82,12 @@ impl Calls {
     /// The client's own body broke off, or is framed wrongly.
     pub async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         endpoint: Endpoint,
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
-    ) -> Result<Response<Body>, Broken> {
+    ) -> Result<Response<Body>, BodyError> {
         let asked = request
             .headers()
             .get(ORIGIN)
@@ -113,7 +117,7 @@ impl Calls {
     /// A request that is none of our business: it goes on, and its answer comes back.
     async fn pass(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         path: &str,
         target: &Upstream,
         caller: &Caller<'_>,
@@ -121,7 +125,6 @@ impl Calls {
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let headers = forward::headers(&parts.headers, visitor(&parts.headers, caller).as_ref());
-        let body = Body::came(parts.version, body);
         let answer = self.forward(&parts.method, headers, path, target, body, watch).await;
         answer.unwrap_or_else(answer::away)
     }
@@ -129,16 +132,16 @@ impl Calls {
     /// An envelope: see the head of this module.
     async fn calls(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         expect: Expect,
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
-    ) -> Result<Response<Body>, Broken> {
+    ) -> Result<Response<Body>, BodyError> {
         let (parts, body) = request.into_parts();
         let visitor = visitor(&parts.headers, caller);
         let headers = forward::headers(&parts.headers, visitor.as_ref());
-        let came = match body::read(Body::came(parts.version, body)).await? {
+        let came = match body::read(body).await? {
             Received::Whole(came) => came,
             Received::Prefix(prefix, rest) => {
                 self.shared.metrics.envelope(Untouched::TooLarge);
@@ -261,7 +264,7 @@ impl Calls {
                 let (mut parts, body) = response.into_parts();
                 headers::ready_response(&mut parts.headers);
                 answer::passed_on(parts.status, &mut parts.headers);
-                Some(Response::from_parts(parts, body))
+                Some(Response::from_parts(parts, body.at_pace(Pace::pausing(PAUSE_MAX), PAUSE_MAX)))
             }
             Err(error) => {
                 tracing::warn!(%error, "Segment is away");

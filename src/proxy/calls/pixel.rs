@@ -10,7 +10,6 @@ use crate::segment::{CallKind, Envelope, Expect, Untouched};
 use crate::store::PersonKey;
 use bytes::Bytes;
 use http::{Request, Response, request};
-use hyper::body::Incoming;
 
 /// Whose call a pixel holds.
 #[derive(Default)]
@@ -23,7 +22,7 @@ impl Calls {
     /// Records and enriches a pixel's call, sends it on, and answers with the image whatever Segment says.
     pub(super) async fn pixel(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         kind: CallKind,
         path: &str,
         caller: &Caller<'_>,

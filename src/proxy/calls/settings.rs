@@ -13,7 +13,6 @@ use crate::segment::Untouched;
 use crate::segment::settings::{self, Rewritten};
 use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 /// What an answer's fields say of the bytes that it had.
 const OF_THE_BYTES: [HeaderName; 7] = [
@@ -41,7 +40,7 @@ impl Calls {
     /// GET, since only the body tells how long the answer is.
     pub(super) async fn settings(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<Body>,
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,

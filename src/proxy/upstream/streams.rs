@@ -226,7 +226,9 @@ impl Seat {
         let error = failure.into_error();
         let h2 = cause::<h2::Error>(&error);
         let is_unprocessed = unsent.is_some() || h2.is_some_and(is_refusal);
-        let error = if progress.is_some_and(Progress::broke) {
+        let error = if progress.is_some_and(Progress::was_slow) {
+            ForwardError::SlowBody(error.into())
+        } else if progress.is_some_and(Progress::broke) {
             ForwardError::RequestBody(error.into())
         } else if h2.is_some_and(h2::Error::is_library) {
             ForwardError::BadAnswer(Some(error.into()))

@@ -21,12 +21,18 @@ pub fn target(bytes: &[u8]) {
     let (facts, sent) = introduced(&came, [10, 0, 0, 1].into());
     let before = came.get_all(CHAIN).iter().count();
     assert_eq!(sent.get_all(CHAIN).iter().count(), before + 1);
+    let nodes = came.get_all("forwarded").iter().count();
+    assert_eq!(sent.get_all("forwarded").iter().count(), nodes + usize::from(nodes > 0));
     assert_eq!(sent.get_all(CHAIN).iter().next_back().unwrap(), "10.0.0.1");
     assert!(!facts.host.name().is_empty());
     if !trusted().contains(&facts.ip) {
         // What the visitor himself wrote in front of it moves nothing.
+        let (name, more) = match came.contains_key(CHAIN) {
+            true => (CHAIN, "6.6.6.6, 10.0.0.9, [::1]:4"),
+            false => ("forwarded", "for=6.6.6.6, for=10.0.0.9;proto=https, for=\"[::1]:4\""),
+        };
         let mut longer = HeaderMap::new();
-        longer.append(CHAIN, HeaderValue::from_static("6.6.6.6, 10.0.0.9, [::1]:4"));
+        longer.append(name, HeaderValue::from_static(more));
         longer.extend(came);
         assert_eq!(introduced(&longer, [10, 0, 0, 1].into()).0.ip, facts.ip);
     }

@@ -23,6 +23,7 @@ pub mod mapping;
 pub mod parameter;
 pub mod path;
 pub mod pixel;
+pub mod proxy_protocol;
 pub mod route;
 pub mod settings;
 pub mod time;
@@ -44,7 +45,7 @@ pub(crate) const NOW: Time = Time::from_seconds(1_795_508_131);
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their corpora.
-pub const ALL: [(&str, Target); 19] = [
+pub const ALL: [(&str, Target); 20] = [
     ("answer", answer::target),
     ("click_id", click_id::target),
     ("config", config::target),
@@ -59,6 +60,7 @@ pub const ALL: [(&str, Target); 19] = [
     ("parameter", parameter::target),
     ("path", path::target),
     ("pixel", pixel::target),
+    ("proxy_protocol", proxy_protocol::target),
     ("route", route::target),
     ("settings", settings::target),
     ("time", time::target),

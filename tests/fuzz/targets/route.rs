@@ -8,7 +8,10 @@ use std::sync::LazyLock;
 
 static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
     let config = super::configured(CONFIG);
-    Routes::new(config.sites.into_iter().map(|site| Served::new(site).unwrap()).collect(), &config.segment)
+    Routes::new(
+        config.sites.into_iter().map(|site| Served::new(site, &config.trust).unwrap()).collect(),
+        &config.segment,
+    )
 });
 
 const CONFIG: &str = r#"

@@ -226,6 +226,11 @@ impl Edge {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+
     /// The most memory it ever held, in bytes.
     pub(crate) fn peak_bytes(&self) -> u64 {
         self.memory("VmHWM:")
@@ -287,6 +292,12 @@ impl Starting {
             (0..).zip(certificates).map(|(i, names)| authority.certify(names, self.folder.path(), i)).collect();
         let line = format!("https = {{ address = \"127.0.0.1:0\", certificates = [{}] }}", listed.join(", "));
         (self.listening(&line), authority)
+    }
+
+    /// With this server as Segment.
+    pub(crate) fn segment_at(mut self, url: &str) -> Self {
+        self.segment = format!("[segment]\napi = \"{url}\"\ncdn = \"{url}\"\n");
+        self
     }
 
     /// Further settings of `[segment]`, as lines of TOML.
