@@ -45,7 +45,7 @@ use workload::{Kind, Template};
 /// Exit codes: 0 measured (Ctrl-C ends it early, and shows what it has), 1 no request had a good answer, 2 usage.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// What is measured, and compared to: http://HOST[:PORT][/PATH], with NAME= before it or not
+    /// What is measured, and compared to: http://HOST:PORT/PATH (port and path may be missing), with NAME= before it or not
     #[arg(value_name = "URL", required_unless_present = "own")]
     url: Option<String>,
     /// Another target, compared to the first
