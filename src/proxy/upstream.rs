@@ -167,9 +167,10 @@ impl Upstream {
             _ => self.http2.as_ref(),
         };
         let Some(streams) = streams else { return self.forward_http1(request).await };
-        match streams.seat().await? {
+        // Boxed, so that requests by HTTP/1.1 are not moved about with room for it.
+        match Box::pin(streams.seat()).await? {
             Way::Http1 => self.forward_http1(request).await,
-            Way::Http2(seat) => self.forward_http2(request, seat, streams).await,
+            Way::Http2(seat) => Box::pin(self.forward_http2(request, seat, streams)).await,
         }
     }
 
