@@ -94,7 +94,7 @@ fn accounts(impact: &impact::Config) -> impl Iterator<Item = (&Program, bool)> {
 async fn origin(site: &Site, trust: &Trust) -> Finding {
     let what = format!("origin {}", site.origin);
     let waits = Waits { connect: site.connect_timeout, response: site.response_timeout };
-    let mut request = Request::new(Body::empty());
+    let mut request = Box::new(Request::new(Body::empty()));
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("text/html"));
     if let (HostMode::Keep, Some(host)) = (site.host, site.hosts.first().and_then(|host| host.parse().ok())) {
         request.headers_mut().insert(header::HOST, host);

@@ -109,16 +109,24 @@ impl Body {
     }
 
     /// Gives it up when its pieces come too slowly. One that has come already stays as it is.
-    pub(super) fn at_pace(mut self, pace: Pace, pause_of_conversation: Duration) -> Self {
+    pub(super) fn at_pace(mut self, pace: Pace) -> Self {
         if !self.source.is_end_stream() {
-            self.patience = Some(Patience::new(pace, pause_of_conversation));
+            self.patience = Some(Patience::new(pace, None));
+        }
+        self
+    }
+
+    /// A request's body, whose sender may pause for longer as soon as he is answered.
+    pub(super) fn conversing(mut self, pace: Pace, pause: Duration) -> Self {
+        if !self.source.is_end_stream() {
+            self.patience = Some(Patience::new(pace, Some(Conversation::pausing(pause))));
         }
         self
     }
 
     /// What to tell when the request with this body is being answered.
-    pub(super) fn conversation(&self) -> Option<Conversation> {
-        self.patience.as_ref().map(|patience| patience.conversation().clone())
+    pub(super) fn conversation(&self) -> Option<Arc<Conversation>> {
+        self.patience.as_ref().and_then(Patience::conversation).cloned()
     }
 
     /// Counts the frames that go out from now on.

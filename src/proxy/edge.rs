@@ -98,7 +98,9 @@ impl Edge {
         as_http1(&mut request, &host);
         websocket::as_http1(&mut request);
         let version = request.version();
-        let mut request = request.map(|body| Body::came(version, body).at_pace(self.pace, self.tunnel_idle));
+        // In a box, so that it is not moved from hand to hand.
+        let mut request =
+            Box::new(request.map(|body| Body::came(version, body).conversing(self.pace, self.tunnel_idle)));
         let watch = Stopwatch::start();
         let seen = self.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
         let route = self.routes.find(host.name(), request.uri().path());
@@ -125,7 +127,7 @@ impl Edge {
     async fn visit(
         &self,
         site: &Served,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         visitor: &VisitorFacts,
         watch: &Stopwatch,
     ) -> Response<Body> {
@@ -140,7 +142,7 @@ impl Edge {
 
     async fn call(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         visitor: &VisitorFacts,
         space: &str,
         prefix: &str,

@@ -85,6 +85,10 @@ pub fn introduce(headers: &mut HeaderMap, peer: &Peer, host: Host, trusted: &[Ip
 /// Whether a field is one by which proxies tell who the visitor is, also as a server reads it that takes `_` for `-`.
 pub(super) fn is_about_visitor(name: &HeaderName) -> bool {
     let name = name.as_str();
+    // Their first letters: most other fields have another.
+    if !name.starts_with(['c', 'f', 't', 'x']) {
+        return false;
+    }
     if !name.contains('_') {
         return is_said_by_proxies(name);
     }

@@ -137,7 +137,7 @@ impl Courier {
     }
 
     /// The request as it goes on now.
-    fn request(&self, waiting: &Waiting, wait: Duration) -> Option<Request<Body>> {
+    fn request(&self, waiting: &Waiting, wait: Duration) -> Option<Box<Request<Body>>> {
         let missed = &waiting.missed;
         let mut headers = HeaderMap::new();
         for (name, value) in &missed.fields {
@@ -147,7 +147,7 @@ impl Courier {
         if headers.contains_key(CONTENT_LENGTH) || !body.is_empty() {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        let mut request = Request::new(Body::full(body));
+        let mut request = Box::new(Request::new(Body::full(body)));
         *request.method_mut() = Method::from_bytes(missed.method.as_bytes()).ok()?;
         *request.uri_mut() = missed.path.parse().ok()?;
         *request.headers_mut() = headers;

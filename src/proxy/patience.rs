@@ -32,31 +32,36 @@ pub(super) struct Patience {
     waiting: Option<Instant>,
     /// Set once, and again only when it rings too early: most never ring.
     alarm: Option<Pin<Box<Sleep>>>,
-    conversation: Conversation,
+    conversation: Option<Arc<Conversation>>,
 }
 
 /// Whether a request is being answered already: from then on its sender may wait for the other side's words, and so pause
 /// for longer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Conversation {
-    began: Arc<AtomicBool>,
+    began: AtomicBool,
     pause: Duration,
 }
 
 impl Conversation {
+    /// One that may come of a request, with this pause.
+    pub(super) fn pausing(pause: Duration) -> Arc<Self> {
+        Arc::new(Self { began: AtomicBool::new(false), pause })
+    }
+
+    /// The answer is there.
     pub(super) fn begin(&self) {
         self.began.store(true, Relaxed);
     }
 }
 
 impl Patience {
-    pub(super) fn new(pace: Pace, pause_of_conversation: Duration) -> Self {
-        let conversation = Conversation { began: Arc::default(), pause: pause_of_conversation };
+    pub(super) fn new(pace: Pace, conversation: Option<Arc<Conversation>>) -> Self {
         Self { pace, debt: Duration::ZERO, waiting: None, alarm: None, conversation }
     }
 
-    pub(super) fn conversation(&self) -> &Conversation {
-        &self.conversation
+    pub(super) fn conversation(&self) -> Option<&Arc<Conversation>> {
+        self.conversation.as_ref()
     }
 
     /// A piece has come.
@@ -74,10 +79,8 @@ impl Patience {
     /// No piece is there: whether the patience is at its end. If not, the task is woken when it will be.
     pub(super) fn is_over(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let since = *self.waiting.get_or_insert(now);
-        let pause = match self.conversation.began.load(Relaxed) {
-            true => self.conversation.pause,
-            false => self.pace.pause,
-        };
+        let talk = self.conversation.as_ref().filter(|talk| talk.began.load(Relaxed));
+        let pause = talk.map_or(self.pace.pause, |talk| talk.pause);
         // It never comes earlier than the alarm: a wait adds no more to the debt than it takes.
         let end = since + pause.saturating_sub(self.debt);
         if end <= now {
@@ -109,30 +112,30 @@ mod tests {
     #[tokio::test]
     async fn bytes_make_good_for_time() {
         let pace = Pace { pause: Duration::from_secs(30), bytes_per_second: 1000 };
-        let hour = Duration::from_secs(3600);
-        let mut steady = Patience::new(pace, hour);
+        let mut steady = Patience::new(pace, None);
         for _ in 0..100 {
             assert!(!is_over_after(&mut steady, 29, 29_000));
         }
         assert!(is_over_after(&mut steady, 30, 1));
         // One byte at a time is no body.
-        let mut drip = Patience::new(pace, hour);
+        let mut drip = Patience::new(pace, None);
         assert!(!is_over_after(&mut drip, 15, 1));
         assert!(!is_over_after(&mut drip, 14, 1));
         assert!(is_over_after(&mut drip, 2, 1));
         // What came long ago does not make good for what comes now.
-        let mut early = Patience::new(pace, hour);
+        let mut early = Patience::new(pace, None);
         assert!(!is_over_after(&mut early, 1, 1_000_000));
         assert!(is_over_after(&mut early, 31, 1));
         // Any piece will do.
-        let mut any = Patience::new(Pace::pausing(Duration::from_secs(60)), hour);
+        let mut any = Patience::new(Pace::pausing(Duration::from_secs(60)), None);
         for _ in 0..100 {
             assert!(!is_over_after(&mut any, 59, 1));
         }
         // A conversation has its pauses.
-        let mut talk = Patience::new(pace, hour);
+        let conversation = Conversation::pausing(Duration::from_secs(3600));
+        let mut talk = Patience::new(pace, Some(conversation.clone()));
         assert!(!is_over_after(&mut talk, 29, 1));
-        talk.conversation().begin();
+        conversation.begin();
         assert!(!is_over_after(&mut talk, 3000, 1));
     }
 }

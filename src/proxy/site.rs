@@ -16,6 +16,7 @@ use super::websocket::Opening;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
+use std::pin::pin;
 use std::time::Duration;
 
 /// A site as it is served: its settings, and the way to its origin.
@@ -41,7 +42,7 @@ impl Served {
 pub(super) async fn visit(
     edge: &Edge,
     site: &Served,
-    mut request: Request<Body>,
+    mut request: Box<Request<Body>>,
     visitor: &VisitorFacts,
     watch: &Stopwatch,
 ) -> Response<Body> {
@@ -50,19 +51,19 @@ pub(super) async fn visit(
     let version = request.version();
     let upgrade = headers::ready_request(request.headers_mut(), version);
     let (opening, hold) = (request.extensions_mut().remove(), request.extensions_mut().remove());
-    let switch = upgrade.map(|upgrade| Switch { upgrade, opening, hold, visitor: hyper::upgrade::on(&mut request) });
+    let switch =
+        upgrade.map(|upgrade| Box::new(Switch { upgrade, opening, hold, visitor: hyper::upgrade::on(&mut *request) }));
     if site.settings.host == HostMode::Rewrite {
         request.headers_mut().insert(HOST, site.origin.host().clone());
     }
-    let first_seen = async {
-        match &landing {
-            Some(landing) => landing.first_seen(shared).await,
-            None => None,
-        }
-    };
     let conversation = request.body().conversation();
-    let forwarded = watch.waiting(site.origin.forward(request));
-    let (outcome, first_seen) = tokio::join!(forwarded, first_seen);
+    let forwarded = pin!(site.origin.forward(request));
+    let forwarded = pin!(watch.waiting(forwarded));
+    let (outcome, first_seen) = match &landing {
+        // Boxed, since most visits are none.
+        Some(landing) => Box::pin(async { tokio::join!(forwarded, landing.first_seen(shared)) }).await,
+        None => (forwarded.await, None),
+    };
     if let Some(conversation) = conversation {
         conversation.begin();
     }
@@ -90,7 +91,7 @@ fn pass_on(
     edge: &Edge,
     mut answer: Response<Body>,
     pause: Duration,
-    switch: Option<Switch>,
+    switch: Option<Box<Switch>>,
 ) -> Result<Response<Body>, ForwardError> {
     let by_http2 = switch.as_ref().and_then(|switch| switch.opening.as_ref());
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -100,11 +101,11 @@ fn pass_on(
         }
         headers::ready_response(answer.headers_mut());
         let pause = if is_conversation(answer.headers()) { edge.tunnel_idle() } else { pause };
-        return Ok(answer.map(|body| body.at_pace(Pace::pausing(pause), pause)));
+        return Ok(answer.map(|body| body.at_pace(Pace::pausing(pause))));
     }
     let is_accepted = by_http2.is_none_or(|opening| opening.is_accepted(answer.headers_mut()));
     let granted = switch.filter(|switch| is_accepted && switch.upgrade.is_granted(answer.headers()));
-    let Some(Switch { opening, hold, visitor, .. }) = granted else {
+    let Some(Switch { opening, hold, visitor, .. }) = granted.map(|switch| *switch) else {
         return Err(ForwardError::BadAnswer(None));
     };
     edge.tunnels().join(visitor, hyper::upgrade::on(&mut answer), hold);

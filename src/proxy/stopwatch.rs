@@ -1,6 +1,6 @@
 //! What a request costs: its whole time, and how much of it was somebody else's.
 
-use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ impl Stopwatch {
         Self { began: Instant::now(), upstream_micros: AtomicU64::new(0) }
     }
 
-    /// Waits for somebody else's server.
-    pub async fn waiting<T>(&self, answer: impl Future<Output = T>) -> T {
+    /// Waits for somebody else's server. What is waited for stays where it is: it is large.
+    pub async fn waiting<T>(&self, answer: Pin<&mut impl Future<Output = T>>) -> T {
         let asked = Instant::now();
         let answer = answer.await;
         let micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -1,9 +1,14 @@
 //! The way to another server: pooled connections, time limits, and one more try where that is safe.
 
+mod dial;
+mod lines;
+mod seat;
 mod streams;
 
-use self::streams::{Streams, Unanswered, Way};
-use super::body::{Body, BodyError, Progress};
+use self::lines::Lines;
+use self::seat::Unanswered;
+use self::streams::{Streams, Way};
+use super::body::{Body, Progress};
 use super::headers;
 use super::http2::as_http2;
 use super::rescue::ForwardError;
@@ -14,26 +19,18 @@ use http::{HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_rustls::{DefaultServerNameResolver, FixedServerNameResolver, HttpsConnector, ResolveServerName};
-use hyper_util::client::legacy::{Client, Error as ClientError, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-pub use self::streams::Seat;
+pub use self::seat::Seat;
 
-/// Idle connections are closed before the other side does it: Node, the hastiest of the common servers, waits 5 s.
-const IDLE_MAX: Duration = Duration::from_secs(4);
-/// Idle connections kept for each host; enough for the bursts of a busy page, few enough for small origins.
-const IDLE_CONNECTIONS_MAX: usize = 256;
-/// The largest head of an answer, and the read buffer of its body. Set-Cookie lines of big sites reach 16 KiB; bodies are
-/// read in half as many pieces as with 64 KiB.
-const READ_BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// How long a connection may be silent before the kernel asks whether the other side still lives.
 const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// What TLS offers where HTTP/2 is spoken (RFC 7301), the best first.
@@ -76,7 +73,7 @@ pub enum UpstreamError {
 /// The way to one server. Cheap to share by reference; it holds the connections.
 #[derive(Debug)]
 pub struct Upstream {
-    http1: Client<HttpsConnector<HttpConnector>, Body>,
+    http1: Arc<Lines>,
     /// Where HTTP/2 may be spoken.
     http2: Option<Streams>,
     protocol: Protocol,
@@ -110,13 +107,7 @@ impl Upstream {
             None => Arc::new(DefaultServerNameResolver::default()),
         };
         let connector = |tls| HttpsConnector::new(tcp.clone(), tls, scheme == Scheme::HTTPS, resolver.clone());
-        let http1 = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .http1_max_buf_size(READ_BUFFER_BYTES_MAX)
-            .set_host(false)
-            .build(connector(tls.clone()));
+        let http1 = Lines::new(connector(tls.clone()), target.clone(), waits.connect);
         let offered = match protocol {
             Protocol::Http2 => PROTOCOLS.get(..1),
             Protocol::Picked if scheme == Scheme::HTTPS => PROTOCOLS.get(..),
@@ -129,13 +120,12 @@ impl Upstream {
         Ok(Self { http1, http2, protocol, scheme, authority, host, response_wait: waits.response })
     }
 
-    /// The way to another server of the same scheme by HTTP/1.1, with the same limits and in the same pool; `None`: it has
-    /// another scheme.
+    /// The way to another server of the same scheme by HTTP/1.1, with the same limits; `None`: it has another scheme.
     pub fn toward(&self, target: &Uri) -> Option<Self> {
         let authority = target.authority().filter(|_| target.scheme() == Some(&self.scheme))?;
         let host = HeaderValue::from_str(authority.as_str()).ok()?;
         Some(Self {
-            http1: self.http1.clone(),
+            http1: self.http1.toward(target.clone()),
             http2: None,
             protocol: Protocol::Http1,
             scheme: self.scheme.clone(),
@@ -152,102 +142,99 @@ impl Upstream {
 
     /// Sends `request` on and returns the answer as soon as its head is there.
     ///
-    /// Path and query go as they are; Host too, or the target's own when there is none. A request without a body whose
-    /// repetition is harmless (RFC 9110 §9.2.2) is sent once more when its connection broke without an answer: most often
-    /// that is an idle connection which the other side was just closing.
-    pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ForwardError> {
-        *request.uri_mut() = self.address(request.uri().path_and_query());
-        *request.version_mut() = Version::HTTP_11;
-        if !request.headers().contains_key(HOST) {
-            request.headers_mut().insert(HOST, self.host.clone());
-        }
+    /// Path and query go as they are; Host too, or the target's own when there is none. What was not processed is sent again.
+    /// A request without a body whose repetition is harmless (RFC 9110 §9.2.2) is sent once more when its connection broke
+    /// without an answer: most often that is an idle connection which the other side was just closing.
+    pub async fn forward(&self, mut request: Box<Request<Body>>) -> Result<Response<Body>, ForwardError> {
         // What HTTP/1.1 switches to, HTTP/2 does not know.
-        let streams = match self.protocol {
-            Protocol::Picked if request.headers().contains_key(UPGRADE) => None,
-            _ => self.http2.as_ref(),
-        };
-        let Some(streams) = streams else { return self.forward_http1(request).await };
-        // Boxed, so that requests by HTTP/1.1 are not moved about with room for it.
-        match Box::pin(streams.seat()).await? {
-            Way::Http1 => self.forward_http1(request).await,
-            Way::Http2(seat) => Box::pin(self.forward_http2(request, seat, streams)).await,
-        }
-    }
-
-    async fn forward_http1(&self, mut request: Request<Body>) -> Result<Response<Body>, ForwardError> {
+        let may_be_http1_only = self.protocol == Protocol::Picked && request.headers().contains_key(UPGRADE);
+        let mut seat = self.seat(may_be_http1_only).await?;
+        self.ready(&mut request, &seat);
         let is_over = request.body().is_end_stream();
         let progress = (!is_over).then(|| request.body_mut().track());
-        let again = (is_over && is_idempotent(request.method())).then(|| copy(&request));
-        let send = async |request| match self.patiently(self.http1.request(request), progress.as_ref()).await? {
-            Ok(answer) => read(answer),
-            Err(error) => Err(classify(error)),
-        };
-        match (send(request).await, again) {
-            (Err(error), Some(request)) if error.is_closed() => send(request).await,
-            (outcome, _) => outcome,
-        }
-    }
-
-    /// By HTTP/2 a request is also sent again, whatever it is, when the other side has not processed it.
-    async fn forward_http2(
-        &self,
-        mut request: Request<Body>,
-        mut seat: Seat,
-        streams: &Streams,
-    ) -> Result<Response<Body>, ForwardError> {
-        as_http2(&mut request);
-        let is_over = request.body().is_end_stream();
-        let progress = (!is_over).then(|| request.body_mut().track());
-        let copied = is_over.then(|| copy(&request));
         let mut is_repeatable = is_idempotent(request.method());
+        let copied = (is_over && (is_repeatable || seat.is_stream())).then(|| copy(&request));
         let mut sent = 0;
         loop {
-            let answer = self.patiently(seat.send(request, progress.as_ref()), progress.as_ref()).await?;
-            let Unanswered { error, is_unprocessed, unsent } = match answer {
-                Ok(answer) => return read(answer).map(|answer| answer.map(|body| body.seated(seat))),
+            let outcome = {
+                let answer = pin!(seat.send(request, progress.as_ref()));
+                self.patiently(answer, progress.as_ref()).await?
+            };
+            let Unanswered { error, is_unprocessed, unsent } = match outcome {
+                Ok(answer) => return read(answer, seat),
                 Err(unanswered) => unanswered,
             };
             sent += 1;
             // What may have been processed is sent once more only.
             let goes_again = is_unprocessed || error.is_closed() && std::mem::take(&mut is_repeatable);
-            let again = unsent.map(|unsent| *unsent).or_else(|| copied.as_ref().map(copy));
+            let again = unsent.or_else(|| copied.as_deref().map(copy));
             request = match again {
                 Some(again) if goes_again && sent < SENT_MAX => again,
                 _ => return Err(error),
             };
+            let was_stream = seat.is_stream();
             drop(seat);
-            seat = match streams.seat().await? {
-                Way::Http2(seat) => seat,
-                Way::Http1 => return Err(error),
-            };
+            seat = self.seat(may_be_http1_only).await?;
+            if seat.is_stream() != was_stream {
+                return Err(error);
+            }
         }
+    }
+
+    /// A place on a connection, on a new one if need be. What is rare is boxed, so that requests are not moved about with room for it.
+    async fn seat(&self, by_http1: bool) -> Result<Seat, ForwardError> {
+        let streams = self.http2.as_ref().filter(|_| !by_http1);
+        if let Some(streams) = streams
+            && let Way::Http2(stream) = Box::pin(streams.seat()).await?
+        {
+            return Ok(Seat::Stream(stream));
+        }
+        match self.http1.look() {
+            Some(line) => Ok(Seat::Line(line)),
+            None => Box::pin(self.http1.open()).await.map(Seat::Line),
+        }
+    }
+
+    /// Addresses a request to this server, in the words of the connection that it goes on.
+    fn ready(&self, request: &mut Request<Body>, seat: &Seat) {
+        *request.version_mut() = Version::HTTP_11;
+        if !request.headers().contains_key(HOST) {
+            request.headers_mut().insert(HOST, self.host.clone());
+        }
+        let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        match seat {
+            Seat::Line(_) => *request.uri_mut() = path.into(),
+            Seat::Stream(_) => {
+                *request.uri_mut() = self.address(path);
+                as_http2(request);
+            }
+        }
+    }
+
+    /// This server's address with a request's own path and query, byte for byte.
+    fn address(&self, path_and_query: PathAndQuery) -> Uri {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path_and_query);
+        // A scheme, an authority and a path are all that an address needs.
+        Uri::from_parts(parts).unwrap_or_default()
     }
 
     /// Waits for an answer; the time starts anew as long as pieces of the request's body move.
     async fn patiently<T>(
         &self,
-        answer: impl Future<Output = T>,
+        mut answer: Pin<&mut impl Future<Output = T>>,
         progress: Option<&Progress>,
     ) -> Result<T, ForwardError> {
-        let mut answer = pin!(answer);
         loop {
             let before = progress.map(Progress::frames);
-            match timeout(self.response_wait, &mut answer).await {
+            match timeout(self.response_wait, answer.as_mut()).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(_) if progress.map(Progress::frames) == before => return Err(ForwardError::ResponseTimeout),
                 Err(_) => {}
             }
         }
-    }
-
-    /// The target's address with the request's own path and query, byte for byte.
-    fn address(&self, path_and_query: Option<&PathAndQuery>) -> Uri {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path_and_query.cloned().unwrap_or(PathAndQuery::from_static("/")));
-        // A scheme, an authority and a path are all that an address needs.
-        Uri::from_parts(parts).unwrap_or_default()
     }
 }
 
@@ -276,41 +263,21 @@ fn is_idempotent(method: &Method) -> bool {
 }
 
 /// Names and values are shared, not copied.
-fn copy(request: &Request<Body>) -> Request<Body> {
+fn copy(request: &Request<Body>) -> Box<Request<Body>> {
     let mut again = Request::new(Body::empty());
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();
-    again
+    Box::new(again)
 }
 
-/// An answer whose body can be passed on; or what is wrong.
-fn read(answer: Response<Incoming>) -> Result<Response<Body>, ForwardError> {
+/// An answer whose body can be passed on, and keeps its place until then; or what is wrong.
+fn read(answer: Response<Incoming>, seat: Seat) -> Result<Response<Body>, ForwardError> {
     if !headers::is_readable(answer.headers()) {
         return Err(ForwardError::BadAnswer(None));
     }
     let version = answer.version();
-    Ok(answer.map(|body| Body::came(version, body)))
-}
-
-fn classify(error: ClientError) -> ForwardError {
-    let io_kind = cause::<io::Error>(&error).map(io::Error::kind);
-    if error.is_connect() {
-        return match io_kind {
-            Some(io::ErrorKind::TimedOut) => ForwardError::ConnectTimeout(error.into()),
-            _ => ForwardError::Connect(error.into()),
-        };
-    }
-    match cause::<hyper::Error>(&error) {
-        Some(http) if http.is_user() => match cause(&error) {
-            Some(BodyError::Slow) => ForwardError::SlowBody(error.into()),
-            _ => ForwardError::RequestBody(error.into()),
-        },
-        Some(http) if http.is_parse() || http.is_parse_too_large() || http.is_parse_status() => {
-            ForwardError::BadAnswer(Some(error.into()))
-        }
-        _ => ForwardError::Closed(error.into()),
-    }
+    Ok(answer.map(|body| Body::came(version, body).seated(seat)))
 }
 
 fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
@@ -337,8 +304,9 @@ mod tests {
         let target = Uri::from_static("http://127.0.0.1:3000");
         let upstream = Upstream::new(&target, Protocol::Picked, WAITS, &Trust::default(), None).unwrap();
         for target in ["/", "//a%7e/../?q=%20+&im_ref", "/?", "/a?b?c=/%zz", "/%C3%BC"] {
-            let uri: Uri = target.parse().unwrap();
-            assert_eq!(upstream.address(uri.path_and_query()).path_and_query().unwrap().as_str(), target);
+            let path: PathAndQuery = target.parse().unwrap();
+            assert_eq!(upstream.address(path.clone()).path_and_query().unwrap().as_str(), target);
+            assert_eq!(Uri::from(path).to_string(), target);
         }
     }
 }

@@ -36,6 +36,7 @@ use crate::store::OnFailure;
 use http::header::{ORIGIN, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ impl Calls {
     /// The client's own body broke off, or is framed wrongly.
     pub async fn handle(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         endpoint: Endpoint,
         path: &str,
         caller: &Caller<'_>,
@@ -117,13 +118,13 @@ impl Calls {
     /// A request that is none of our business: it goes on, and its answer comes back.
     async fn pass(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         path: &str,
         target: &Upstream,
         caller: &Caller<'_>,
         watch: &Stopwatch,
     ) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+        let (parts, body) = (*request).into_parts();
         let headers = forward::headers(&parts.headers, visitor(&parts.headers, caller).as_ref());
         let answer = self.forward(&parts.method, headers, path, target, body, watch).await;
         answer.unwrap_or_else(answer::away)
@@ -132,13 +133,13 @@ impl Calls {
     /// An envelope: see the head of this module.
     async fn calls(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         expect: Expect,
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
     ) -> Result<Response<Body>, BodyError> {
-        let (parts, body) = request.into_parts();
+        let (parts, body) = (*request).into_parts();
         let visitor = visitor(&parts.headers, caller);
         let headers = forward::headers(&parts.headers, visitor.as_ref());
         let came = match body::read(body).await? {
@@ -190,7 +191,8 @@ impl Calls {
             self.send(out, watch).await
         } else {
             out.replace(spliced.body(&Recorded::default()));
-            let (response, recorded) = tokio::join!(self.send(out, watch), record);
+            let (sending, recording) = (pin!(self.send(out, watch)), pin!(record));
+            let (response, recorded) = tokio::join!(sending, recording);
             spliced.count_unswitched(&recorded);
             response
         };
@@ -254,17 +256,17 @@ impl Calls {
         body: Body,
         watch: &Stopwatch,
     ) -> Option<Response<Body>> {
-        let mut request = Request::new(body);
+        let mut request = Box::new(Request::new(body));
         *request.method_mut() = method.clone();
         *request.headers_mut() = headers;
         *request.uri_mut() = path.parse().ok()?;
-        match watch.waiting(target.forward(request)).await {
+        match watch.waiting(pin!(target.forward(request))).await {
             Ok(response) if answer::is_away(response.status()) => None,
             Ok(response) => {
                 let (mut parts, body) = response.into_parts();
                 headers::ready_response(&mut parts.headers);
                 answer::passed_on(parts.status, &mut parts.headers);
-                Some(Response::from_parts(parts, body.at_pace(Pace::pausing(PAUSE_MAX), PAUSE_MAX)))
+                Some(Response::from_parts(parts, body.at_pace(Pace::pausing(PAUSE_MAX))))
             }
             Err(error) => {
                 tracing::warn!(%error, "Segment is away");

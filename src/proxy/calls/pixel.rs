@@ -22,13 +22,13 @@ impl Calls {
     /// Records and enriches a pixel's call, sends it on, and answers with the image whatever Segment says.
     pub(super) async fn pixel(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         kind: CallKind,
         path: &str,
         caller: &Caller<'_>,
         watch: &Stopwatch,
     ) -> Response<Body> {
-        let (parts, _) = request.into_parts();
+        let (parts, _) = (*request).into_parts();
         let arrival = self.shared.clock.now();
         let query = parts.uri.query().unwrap_or_default();
         let mut whose = Whose::default();

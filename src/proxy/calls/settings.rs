@@ -13,6 +13,7 @@ use crate::segment::Untouched;
 use crate::segment::settings::{self, Rewritten};
 use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use std::pin::pin;
 
 /// What an answer's fields say of the bytes that it had.
 const OF_THE_BYTES: [HeaderName; 7] = [
@@ -55,7 +56,7 @@ impl Calls {
             return fetched;
         }
         let (mut parts, body) = fetched.into_parts();
-        let came = match watch.waiting(body::read(body)).await {
+        let came = match watch.waiting(pin!(body::read(body))).await {
             Ok(Received::Whole(came)) => came,
             Ok(Received::Prefix(prefix, rest)) => {
                 self.shared.metrics.settings(Untouched::TooLarge);

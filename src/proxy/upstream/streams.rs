@@ -1,22 +1,20 @@
 //! Connections that speak HTTP/2: few of them, each shared by many requests.
 
-use super::cause;
-use crate::proxy::body::{Body, Progress};
+use super::dial::{Connector, Wire, dial, failed};
+use crate::proxy::body::Body;
 use crate::proxy::rescue::ForwardError;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper::client::conn::http2;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
+use hyper::client::conn::{TrySendError, http2};
+use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fmt, io};
 use tokio::time::timeout;
-use tower_service::Service;
 
 /// Requests at once on one connection, whatever more the other side allows: one that breaks fails no more than these.
 const STREAMS_MAX: usize = 100;
@@ -42,7 +40,7 @@ const PICK_KEPT: Duration = Duration::from_secs(600);
 
 /// The connections to one server.
 pub(super) struct Streams {
-    connector: HttpsConnector<HttpConnector>,
+    connector: Connector,
     server: Uri,
     wait: Duration,
     known: Mutex<Known>,
@@ -60,7 +58,7 @@ struct Known {
 /// How a request goes on.
 pub(super) enum Way {
     /// On this connection.
-    Http2(Seat),
+    Http2(Stream),
     /// The server has picked HTTP/1.1.
     Http1,
 }
@@ -76,20 +74,11 @@ struct Connection {
 }
 
 /// A request's place on a connection; it is free again when this is dropped.
-pub struct Seat(Arc<Connection>);
-
-/// A request that got no answer.
-pub(super) struct Unanswered {
-    pub(super) error: ForwardError,
-    /// Whether the server has said that it did nothing about it (RFC 9113 §8.7), or never got it.
-    pub(super) is_unprocessed: bool,
-    /// The request itself, where none of it was sent.
-    pub(super) unsent: Option<Box<Request<Body>>>,
-}
+pub struct Stream(Arc<Connection>);
 
 impl Streams {
     /// Prepares the way to `server`; `wait` is for a connection, TLS included.
-    pub(super) fn new(connector: HttpsConnector<HttpConnector>, server: Uri, wait: Duration) -> Self {
+    pub(super) fn new(connector: Connector, server: Uri, wait: Duration) -> Self {
         Self { connector, server, wait, known: Mutex::default(), opening: tokio::sync::Mutex::default() }
     }
 
@@ -118,17 +107,15 @@ impl Streams {
     }
 
     async fn open(&self) -> Result<Way, ForwardError> {
-        let mut connector = self.connector.clone();
-        poll_fn(|cx| connector.poll_ready(cx)).await.map_err(failed)?;
-        let stream = connector.call(self.server.clone()).await.map_err(failed)?;
-        let is_http2 = self.server.scheme_str() == Some("http") || stream.connected().is_negotiated_h2();
-        let way = if is_http2 { Some(shake_hands(stream).await?) } else { None };
+        let wire = dial(&self.connector, &self.server).await?;
+        let is_http2 = self.server.scheme_str() == Some("http") || wire.connected().is_negotiated_h2();
+        let way = if is_http2 { Some(shake_hands(wire).await?) } else { None };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match way {
-            Some((connection, seat)) => {
+            Some((connection, stream)) => {
                 known.http1_until = None;
                 known.connections.push(connection);
-                Ok(Way::Http2(seat))
+                Ok(Way::Http2(stream))
             }
             None => {
                 known.http1_until = Some(Instant::now() + PICK_KEPT);
@@ -144,10 +131,7 @@ impl fmt::Debug for Streams {
     }
 }
 
-async fn shake_hands<S>(stream: S) -> Result<(Arc<Connection>, Seat), ForwardError>
-where
-    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
+async fn shake_hands(wire: Wire) -> Result<(Arc<Connection>, Stream), ForwardError> {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
         .initial_stream_window_size(WINDOW_BYTES)
@@ -157,7 +141,7 @@ where
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
         .keep_alive_interval(PING_AFTER)
         .keep_alive_timeout(PING_WAIT_MAX);
-    let (sender, driver) = http.handshake(stream).await.map_err(failed)?;
+    let (sender, driver) = http.handshake(wire).await.map_err(failed)?;
     let connection = Arc::new(Connection {
         sender,
         begun: Instant::now(),
@@ -166,7 +150,7 @@ where
         ended: AtomicBool::new(false),
         idle_since: Mutex::new(Instant::now()),
     });
-    let seat = Seat(Arc::clone(&connection));
+    let stream = Stream(Arc::clone(&connection));
     // Who drives it must not keep it: it ends when nobody has a use for it any more.
     let watched = Arc::downgrade(&connection);
     tokio::spawn(async move {
@@ -183,15 +167,7 @@ where
             tracing::debug!(%error, "a connection to an origin broke");
         }
     });
-    Ok((connection, seat))
-}
-
-fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ForwardError {
-    let error = error.into();
-    let mut sources = std::iter::successors(Some(&*error as &(dyn std::error::Error + 'static)), |one| one.source());
-    let late =
-        sources.any(|one| one.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut));
-    if late { ForwardError::ConnectTimeout(error) } else { ForwardError::Connect(error) }
+    Ok((connection, stream))
 }
 
 impl Connection {
@@ -203,57 +179,23 @@ impl Connection {
         is_fresh && !has_ended && self.begun.elapsed() < AGE_MAX
     }
 
-    fn take(self: &Arc<Self>) -> Option<Seat> {
+    fn take(self: &Arc<Self>) -> Option<Stream> {
         let room = self.room.load(Relaxed);
         let more = |taken| (taken < room).then_some(taken + 1);
-        self.taken.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Seat(Arc::clone(self)))
+        self.taken.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Stream(Arc::clone(self)))
     }
 }
 
-impl Seat {
-    /// Sends a request, whose body leaves its marks in `progress`.
-    pub(super) async fn send(
-        &self,
-        request: Request<Body>,
-        progress: Option<&Progress>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        let mut sender = self.0.sender.clone();
-        let mut failure = match sender.try_send_request(request).await {
-            Ok(answer) => return Ok(answer),
-            Err(failure) => failure,
-        };
-        let unsent = failure.take_message().map(Box::new);
-        let error = failure.into_error();
-        let h2 = cause::<h2::Error>(&error);
-        let is_unprocessed = unsent.is_some() || h2.is_some_and(is_refusal);
-        let error = if progress.is_some_and(Progress::was_slow) {
-            ForwardError::SlowBody(error.into())
-        } else if progress.is_some_and(Progress::broke) {
-            ForwardError::RequestBody(error.into())
-        } else if h2.is_some_and(h2::Error::is_library) {
-            ForwardError::BadAnswer(Some(error.into()))
-        } else {
-            ForwardError::Closed(error.into())
-        };
-        Err(Unanswered { error, is_unprocessed, unsent })
+impl Stream {
+    /// Sends a request.
+    pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+        self.0.sender.clone().try_send_request(request).await
     }
 }
 
-/// Whether the other side did nothing about a request: it refused the stream, or goes away and names an earlier one as its last;
-/// only those after that one get to hear of it.
-fn is_refusal(error: &h2::Error) -> bool {
-    error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
-}
-
-impl Drop for Seat {
+impl Drop for Stream {
     fn drop(&mut self) {
         *self.0.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.taken.fetch_sub(1, Relaxed);
-    }
-}
-
-impl fmt::Debug for Seat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seat").finish_non_exhaustive()
     }
 }
