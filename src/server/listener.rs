@@ -6,13 +6,13 @@ use super::drain::{Drain, Phase, Signal};
 use super::limits::Limits;
 use super::proxy_protocol::{self, Header};
 use super::tls;
-use super::watch::{Answering, BreaksOff, Due, Pulse, Watched};
+use super::watch::{Answering, BreaksOff, Due, Overdue, Pulse, Watched};
 use crate::metrics::{InFlight, Metrics};
 use crate::proxy::{Edge, Hold, Peer};
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use ipnet::IpNet;
 use std::convert::Infallible;
@@ -21,7 +21,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -264,25 +264,53 @@ impl Speaker {
         }
     }
 
-    async fn serve<S>(&self, stream: S, is_http2: bool, peer: Peer, seat: Seat, stop: Signal)
+    async fn serve<S>(&self, stream: S, is_http2: bool, peer: Peer, seat: Seat, mut stop: Signal)
     where
         S: AsyncRead + AsyncWrite + BreaksOff + Unpin + Send + 'static,
     {
         let pulse = Pulse::new(self.hall.limits);
-        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse), !is_http2, seat));
+        let stream = Watched::new(stream, Arc::clone(&pulse), !is_http2, seat);
         // Shared by the connection's requests alone, so that its count stays in one core's cache.
         let shared = Arc::new((Arc::clone(&self.hall.edge), peer, Arc::clone(&pulse)));
         // What a request needs is large, and a connection is idle most of its time.
         let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request)));
         if is_http2 {
             // Boxed, so that not every connection has room for it.
-            let mut connection = Box::pin(self.http2.serve_connection(stream, service));
-            finish(connection.as_mut(), http2::Connection::graceful_shutdown, &pulse, stop).await;
+            let mut connection = Box::pin(self.http2.serve_connection(TokioIo::new(stream), service));
+            finish(connection.as_mut(), http2::Connection::graceful_shutdown, &pulse, &mut stop, false).await;
         } else {
-            let connection = pin!(self.http1.serve_connection(stream, service).with_upgrades());
-            finish(connection, http1::UpgradeableConnection::graceful_shutdown, &pulse, stop).await;
+            self.serve_http1(stream, service, &pulse, stop).await;
         }
     }
+
+    /// Serves HTTP/1.1. While a connection rests it is its socket and nothing else; its state is made anew when something comes.
+    async fn serve_http1<S, H>(&self, mut stream: Watched<S>, mut service: H, pulse: &Pulse, mut stop: Signal)
+    where
+        S: AsyncRead + AsyncWrite + BreaksOff + Unpin + Send + 'static,
+        H: HttpService<Incoming, ResBody = Answering, Error = Infallible, Future: Send> + Unpin,
+    {
+        loop {
+            let connection = self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
+            let mut connection = Box::new(connection);
+            let shut_down = http1::UpgradeableConnection::graceful_shutdown;
+            let end = finish(Pin::new(&mut *connection), shut_down, pulse, &mut stop, true).await;
+            let (End::Resting, Some(parts)) = (end, connection.into_parts()) else { return };
+            (stream, service) = (parts.io.into_inner(), parts.service);
+            stream.unread(parts.read_buf);
+            if rest(&mut stream, pulse, &mut stop).await == End::Over {
+                return;
+            }
+        }
+    }
+}
+
+/// How far a connection has come.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// It has ended.
+    Over,
+    /// Nothing is under way.
+    Resting,
 }
 
 /// Whether a connection begins with the preface of HTTP/2 (RFC 9113 §3.4): it is looked at as soon as it differs from it,
@@ -300,12 +328,18 @@ async fn begins_http2(stream: &TcpStream) -> bool {
     }
 }
 
-/// Serves a connection to its end, or to the end that its limits or a stop set.
-async fn finish<C>(mut connection: Pin<&mut C>, shut_down: impl Fn(Pin<&mut C>), pulse: &Pulse, mut stop: Signal)
+/// Serves a connection to its end, or to the end that its limits or a stop set; one that `may_rest` until it does.
+async fn finish<C>(
+    mut connection: Pin<&mut C>,
+    shut_down: impl Fn(Pin<&mut C>),
+    pulse: &Pulse,
+    stop: &mut Signal,
+    may_rest: bool,
+) -> End
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut due = pin!(pulse.due());
+    let mut due = pin!(pulse.due(may_rest));
     loop {
         tokio::select! {
             biased;
@@ -313,25 +347,55 @@ where
                 if let Err(error) = outcome {
                     tracing::debug!(%error, "a connection broke");
                 }
-                return;
+                return End::Over;
             }
             phase = stop.next() => match phase {
                 Phase::Serving => {}
                 Phase::Finishing => shut_down(connection.as_mut()),
-                Phase::Cut => return,
+                Phase::Cut => return End::Over,
             },
             what = due.as_mut() => {
-                due.set(pulse.due());
+                due.set(pulse.due(may_rest));
                 match what {
+                    Due::Rest => return End::Resting,
                     Due::Retire => shut_down(connection.as_mut()),
-                    Due::Cut(overdue) => {
-                        tracing::debug!(?overdue, "a connection took too long");
-                        return;
-                    }
+                    Due::Cut(overdue) => return cut(overdue),
                 }
             }
         }
     }
+}
+
+fn cut(overdue: Overdue) -> End {
+    tracing::debug!(?overdue, "a connection took too long");
+    End::Over
+}
+
+/// Waits beside a connection that rests until something comes on it.
+async fn rest<S>(stream: &mut Watched<S>, pulse: &Pulse, stop: &mut Signal) -> End
+where
+    S: AsyncRead + AsyncWrite + BreaksOff + Unpin,
+{
+    loop {
+        tokio::select! {
+            biased;
+            ready = stream.readable() => return if ready.is_ok() { End::Resting } else { End::Over },
+            phase = stop.next() => match phase {
+                Phase::Serving => {}
+                Phase::Finishing => break,
+                Phase::Cut => return End::Over,
+            },
+            what = pulse.due(false) => match what {
+                Due::Rest => {}
+                Due::Retire => break,
+                Due::Cut(overdue) => return cut(overdue),
+            },
+        }
+    }
+    if let Err(error) = stream.shutdown().await {
+        tracing::debug!(%error, "a connection broke");
+    }
+    End::Over
 }
 
 async fn answer(
@@ -339,7 +403,7 @@ async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<Response<Answering>, Infallible> {
     let (edge, peer, pulse) = &*shared;
-    let in_flight = pulse.request();
+    let in_flight = pulse.request(!request.body().is_end_stream());
     let version = request.version();
     if *request.method() == Method::CONNECT {
         request.extensions_mut().insert(Hold::new(in_flight.another()));

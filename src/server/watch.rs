@@ -22,6 +22,8 @@ use tokio_rustls::server::TlsStream;
 
 /// How much later than its limit a connection is cut at the most.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(5);
+/// How long a connection is kept ready for the next request. Buffers are cheap to make, and dear to hold by the thousand.
+const READY_FOR: Duration = Duration::from_secs(1);
 /// A time that is not.
 const NEVER: u64 = u64::MAX;
 
@@ -40,6 +42,8 @@ pub(super) struct Pulse {
     head_since: AtomicU64,
     /// When a write first found no room.
     stuck_since: AtomicU64,
+    /// The last request had a body, which may still be on its way.
+    has_body: AtomicBool,
     /// An answer broke off, and nothing but the connection's end can tell.
     broke_off: AtomicBool,
     retire: Notify,
@@ -52,6 +56,8 @@ pub(super) enum Due {
     Retire,
     /// It is cut.
     Cut(Overdue),
+    /// Nothing is under way: all that it needs is its socket.
+    Rest,
 }
 
 /// What took too long.
@@ -76,13 +82,15 @@ impl Pulse {
             silent_since: AtomicU64::new(0),
             head_since: AtomicU64::new(NEVER),
             stuck_since: AtomicU64::new(NEVER),
+            has_body: AtomicBool::new(false),
             broke_off: AtomicBool::new(false),
             retire: Notify::new(),
         })
     }
 
     /// A request's head is there; it is in flight until what is returned is dropped.
-    pub(super) fn request(self: &Arc<Self>) -> InFlight {
+    pub(super) fn request(self: &Arc<Self>, has_body: bool) -> InFlight {
+        self.has_body.store(has_body, Relaxed);
         self.head_since.store(NEVER, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
         if self.requests.fetch_add(1, Relaxed) + 1 >= self.limits.requests {
@@ -91,10 +99,11 @@ impl Pulse {
         InFlight(Arc::clone(self))
     }
 
-    /// Waits until something is due.
-    pub(super) async fn due(&self) -> Due {
+    /// Waits until something is due; a connection that `may_rest` does so when nothing is under way.
+    pub(super) async fn due(&self, may_rest: bool) -> Due {
         let Limits { first_byte, head, idle, unread, .. } = self.limits;
-        let look_every = [first_byte, head, idle, unread, LOOK_EVERY_MAX].into_iter().min().unwrap_or(LOOK_EVERY_MAX);
+        let longest = if may_rest { READY_FOR } else { LOOK_EVERY_MAX };
+        let look_every = [first_byte, head, idle, unread, longest].into_iter().min().unwrap_or(longest);
         loop {
             tokio::select! {
                 () = self.retire.notified() => return Due::Retire,
@@ -106,7 +115,17 @@ impl Pulse {
             if self.begun.elapsed() >= self.limits.age {
                 return Due::Retire;
             }
+            if may_rest && self.is_idle(self.now()) {
+                return Due::Rest;
+            }
         }
+    }
+
+    /// Whether nothing is under way, and nothing has been for a while.
+    fn is_idle(&self, now: u64) -> bool {
+        let is_silent = u128::from(now.saturating_sub(self.silent_since.load(Relaxed))) >= READY_FOR.as_millis();
+        let has_marks = [&self.head_since, &self.stuck_since].iter().any(|since| since.load(Relaxed) != NEVER);
+        is_silent && !has_marks && self.in_flight.load(Relaxed) == 0 && !self.has_body.load(Relaxed)
     }
 
     fn overdue(&self, now: u64) -> Option<Overdue> {
@@ -194,9 +213,16 @@ impl HttpBody for Answering {
 pub(super) trait BreaksOff {
     /// Makes its end look like what it is.
     fn break_off(&self);
+
+    /// What it comes by.
+    fn socket(&self) -> &TcpStream;
 }
 
 impl BreaksOff for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+
     fn break_off(&self) {
         if let Err(error) = self.set_zero_linger() {
             tracing::debug!(%error, "a connection ends as if its answer were whole");
@@ -207,6 +233,10 @@ impl BreaksOff for TcpStream {
 impl BreaksOff for TlsStream<TcpStream> {
     /// An end without `close_notify` says it already.
     fn break_off(&self) {}
+
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
 }
 
 /// A stream that leaves marks.
@@ -215,6 +245,8 @@ pub(super) struct Watched<S: BreaksOff> {
     pulse: Arc<Pulse>,
     /// Whether bytes between requests begin a head: in HTTP/2 they need not.
     reads_heads: bool,
+    /// What was read already, and is read again.
+    unread: Bytes,
     /// Held as long as the stream is, also when it has become a tunnel.
     _seat: Seat,
 }
@@ -229,7 +261,17 @@ impl<S: BreaksOff> Drop for Watched<S> {
 
 impl<S: BreaksOff> Watched<S> {
     pub(super) fn new(stream: S, pulse: Arc<Pulse>, reads_heads: bool, seat: Seat) -> Self {
-        Self { stream, pulse, reads_heads, _seat: seat }
+        Self { stream, pulse, reads_heads, unread: Bytes::new(), _seat: seat }
+    }
+
+    /// Puts back what was read too early.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// Waits until there is something to read, or the other side has gone.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        if self.unread.is_empty() { self.stream.socket().readable().await } else { Ok(()) }
     }
 
     fn written<T>(&self, written: Poll<T>) -> Poll<T> {
@@ -245,6 +287,11 @@ impl<S: BreaksOff> Watched<S> {
 
 impl<S: AsyncRead + BreaksOff + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let fits = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread.split_to(fits));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let pulse = &self.pulse;
@@ -304,7 +351,7 @@ mod tests {
         assert_eq!((seconds(59), seconds(60)), (None, Some(Overdue::Idle)));
         pulse.head_since.store(3000, Relaxed);
         assert_eq!((seconds(12), seconds(13)), (None, Some(Overdue::Head)));
-        let request = pulse.request();
+        let request = pulse.request(false);
         assert_eq!(seconds(9999), None);
         pulse.stuck_since.store(1000, Relaxed);
         assert_eq!((seconds(60), seconds(61)), (None, Some(Overdue::Unread)));
@@ -313,12 +360,30 @@ mod tests {
         assert_eq!((seconds(59), seconds(61)), (None, Some(Overdue::Idle)));
     }
 
+    #[test]
+    fn a_connection_rests_when_nothing_is_under_way() {
+        let pulse = Pulse::new(Limits::default());
+        assert_eq!((pulse.is_idle(999), pulse.is_idle(1000)), (false, true));
+        for mark in [&pulse.head_since, &pulse.stuck_since] {
+            mark.store(0, Relaxed);
+            assert!(!pulse.is_idle(9999));
+            mark.store(NEVER, Relaxed);
+        }
+        let request = pulse.request(false);
+        assert!(!pulse.is_idle(9999));
+        drop(request);
+        assert!(pulse.is_idle(9999));
+        // An answer may be whole before its request is.
+        drop(pulse.request(true));
+        assert!(!pulse.is_idle(9999));
+    }
+
     #[tokio::test]
     async fn a_connection_that_has_had_its_requests_retires() {
         let pulse = Pulse::new(Limits { requests: 2, ..Limits::default() });
-        drop(pulse.request());
-        assert!(tokio::time::timeout(Duration::from_millis(1), pulse.due()).await.is_err());
-        drop(pulse.request());
-        assert_eq!(pulse.due().await, Due::Retire);
+        drop(pulse.request(false));
+        assert!(tokio::time::timeout(Duration::from_millis(1), pulse.due(false)).await.is_err());
+        drop(pulse.request(false));
+        assert_eq!(pulse.due(false).await, Due::Retire);
     }
 }

@@ -73,6 +73,42 @@ async fn what_takes_too_long_is_cut_and_what_does_not_is_not() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_rested_goes_on() {
+    let origin = hello().await;
+    let (edge, authority) = limited(&origin, "idle = \"10m\"\nfirst_byte = \"10m\"").await.secured(&[&["a"]]);
+    let mut edge = edge.run().await;
+    let (mut lively, mut silent, mut asking) = (edge.connect().await, edge.connect().await, edge.connect().await);
+    let mut secret = shake_hands(authority.client(&[&TLS13], &[]), edge.secure_address(), "a").await.unwrap();
+    for _ in 0..2 {
+        lively.write(REQUEST).await;
+        assert_eq!(lively.answer().await.text(), "hello");
+        secret.write_all(REQUEST.as_bytes()).await.unwrap();
+        let mut answer = vec![];
+        while !answer.ends_with(b"hello") {
+            assert!(soon("an answer", secret.read_buf(&mut answer)).await.unwrap() > 0);
+        }
+        // It is in the middle of a request.
+        asking.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1").await;
+        // Longer than a connection is kept ready.
+        tokio::time::sleep(std::time::Duration::from_millis(2200)).await;
+        asking.write("2").await;
+        assert_eq!(asking.answer().await.text(), "hello");
+    }
+    let (first, second) = REQUEST.split_at(9);
+    for connection in [&mut lively, &mut silent] {
+        connection.write(first).await;
+        connection.write(second).await;
+        assert_eq!(connection.answer().await.text(), "hello");
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(2200)).await;
+    edge.terminate();
+    assert!(lively.rest().await.is_empty());
+    // Its end is said, not torn off.
+    assert_eq!(soon("the end", secret.read(&mut [0; 4096])).await.unwrap(), 0);
+    assert_eq!(edge.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn an_answer_that_takes_its_time_is_no_silence() {
     let origin = Origin::scripted(|connection, _| {
         Box::pin(async move {
