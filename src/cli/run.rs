@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "selvedge.toml")]
     config: PathBuf,
+    /// Stop when the standard input ends, too: with the program that holds its other end, however that one ends
+    #[arg(long)]
+    until_input_ends: bool,
 }
 
 /// Runs the command.
@@ -34,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         tracing::warn!("{}: {}", arguments.config.display(), warning.message);
     }
     descriptors::raise(&loaded.config.limits);
-    match runtime(&loaded.config).and_then(|runtime| runtime.block_on(serve(loaded.config))) {
+    match runtime(&loaded.config).and_then(|runtime| runtime.block_on(serve(loaded.config, arguments))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(&error.to_string()),
     }
@@ -49,7 +52,7 @@ fn runtime(config: &Config) -> io::Result<Runtime> {
     }
 }
 
-async fn serve(config: Config) -> io::Result<()> {
+async fn serve(config: Config, arguments: &Arguments) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let banner = banner(&config);
     let app = App::start(config, Clock::System).await.map_err(io::Error::other)?;
@@ -57,11 +60,23 @@ async fn serve(config: Config) -> io::Result<()> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = end_of_input(), if arguments.until_input_ends => {}
     }
     tracing::info!("stopping: finishing what is in flight");
     app.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads the standard input to its end, on a thread of its own: nothing else can wait for it.
+async fn end_of_input() {
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        io::copy(&mut io::stdin().lock(), &mut io::sink()).ok();
+        drop(tell);
+    });
+    // The other end says nothing: it goes.
+    told.await.ok();
 }
 
 /// Says where it listens, in lines that a script can wait for, and what goes where.

@@ -2,6 +2,7 @@
 
 mod actions;
 mod check;
+mod page;
 
 use super::door::{Cut, Door};
 use super::script::{Script, json};
@@ -143,6 +144,11 @@ impl Impact {
         self.state.books().refused.push((order.to_owned(), reason.to_owned()));
     }
 
+    /// From now on a page of the list of actions has no more than so many.
+    pub fn page_actions(&self, actions: usize) {
+        self.state.books().page_actions = actions;
+    }
+
     /// Every question for a submission so far.
     pub fn questions(&self) -> Vec<Seen> {
         self.state.submissions.log.all()
@@ -158,10 +164,9 @@ impl Impact {
         self.state.actions.log.wait_for(count).await
     }
 
-    /// The actions of a program of [`ACCOUNT_SID`], the youngest first.
+    /// The actions of a program of [`ACCOUNT_SID`], the oldest first.
     pub fn actions(&self, campaign: &str) -> Vec<Value> {
-        let page = self.state.books().list(ACCOUNT_SID, campaign, None, None);
-        page.get("Actions").and_then(Value::as_array).cloned().unwrap_or_default()
+        self.state.books().list(ACCOUNT_SID, campaign, None, None)
     }
 
     /// Every request to Conversions so far, refused ones too, in order of arrival.
@@ -244,17 +249,20 @@ async fn change_action(
 async fn list_actions(
     State(state): State<Arc<Shared>>,
     Path(sid): Path<String>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(mut query): Query<HashMap<String, String>>,
     request: Request,
 ) -> Response {
-    if !state.knows(&sid, &request.into_parts().0) {
+    let parts = request.into_parts().0;
+    if !state.knows(&sid, &parts) {
         return unauthorized();
     }
     let Some(campaign) = query.get("CampaignId") else {
         return state.refuse(&[Fault::new("CampaignId", "CampaignId is required")]);
     };
     let at = |name: &str| query.get(name).and_then(|text| Time::parse(text));
-    json(200, &state.books().list(&sid, campaign, at("ActionDateStart"), at("ActionDateEnd")))
+    let books = state.books();
+    let found = books.list(&sid, campaign, at("ActionDateStart"), at("ActionDateEnd"));
+    json(200, &page::of("Actions", &found, parts.uri.path(), &mut query, books.page_actions))
 }
 
 async fn show_submission(

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Stands for the authorities that the machine trusts.
@@ -50,11 +50,23 @@ impl Trust {
         trust
     }
 
+    /// The authorities that the machine trusts, and those of these files.
+    ///
+    /// # Errors
+    /// What is wrong with a file, in a sentence.
+    pub fn with(files: &[PathBuf]) -> Result<Self, String> {
+        let mut trust = Self::default();
+        for file in files {
+            trust.roots.extend(certificates(file).map_err(|(message, _)| message)?);
+        }
+        Ok(trust)
+    }
+
     /// TLS towards a server whose certificate one of these authorities must have issued.
     ///
     /// # Errors
     /// The machine has no usable authorities.
-    pub(super) fn client(&self) -> io::Result<ClientConfig> {
+    pub fn client(&self) -> io::Result<ClientConfig> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = self.verifier(provider.clone())?;
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

@@ -1,6 +1,6 @@
 //! `selvedge bench` against servers of known delays, and beside other generators: it counts what it sent, and hides no stall.
 
-use crate::harness::{Authority, Edge, Origin, Running, answers};
+use crate::harness::{Edge, Origin, Running, answers, eventually};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -107,31 +107,61 @@ async fn a_stall_is_in_the_latency_of_all_that_were_due_meanwhile() {
     }
 }
 
+/// What another generator tells; nothing where it is not on this machine.
+async fn told_by(program: &'static str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    if output.is_err() {
+        eprintln!("!! SKIPPED: no {program} on this machine");
+    }
+    Some(String::from_utf8(output.ok()?.stdout).unwrap())
+}
+
+/// The number before a word of a generator's report.
+fn before(word: &str, text: &str) -> f64 {
+    let (before, _) = text.split_once(word).unwrap_or_else(|| panic!("no {word} in {text}"));
+    before.rsplit([' ', '\n']).next().unwrap().parse().unwrap_or_else(|_| panic!("no number before {word}: {text}"))
+}
+
 #[tokio::test]
 async fn others_count_as_it_does() {
-    let (origin, count) = waiting(|_| Duration::ZERO).await;
+    const DELAY: Duration = Duration::from_millis(10);
+    let (origin, count) = waiting(|_| DELAY).await;
     let url = url(&origin);
-    let (output, report) = bench(&[&url, "--max", "--connections", "4", "--duration", "500ms"]).await;
+    // Four connections that wait for their answers: no more than 400 in a second, whoever counts.
+    let (output, report) = bench(&[&url, "--max", "--connections", "4", "--duration", "1s", "--rounds", "1"]).await;
     assert!(output.status.success(), "{output:?}");
-    let ours = number(target(report.as_ref().unwrap()), "sent");
-    assert_eq!(count.swap(0, Ordering::SeqCst), ours);
-    let wrk = ["-t1", "-c4", "-d1s", &url];
-    let Ok(output) = tokio::task::spawn_blocking({
-        let wrk = wrk.map(str::to_owned);
-        move || Command::new("wrk").args(wrk).output()
-    })
-    .await
-    .unwrap() else {
-        eprintln!("!! SKIPPED: no wrk on this machine");
-        return;
-    };
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().find(|line| line.contains(" requests in ")).expect(&text);
-    let theirs: u64 = line.trim().split(' ').next().unwrap().parse().unwrap();
-    let seen = count.load(Ordering::SeqCst);
-    assert!(theirs <= seen && seen <= theirs + 4, "wrk {theirs}, the server {seen}");
-    // Twice the time; the rest is the machine's mood.
-    assert!(ours * 40 > theirs && theirs * 20 > ours, "ours {ours}, theirs {theirs}");
+    let report = report.unwrap();
+    assert_eq!(count.swap(0, Ordering::SeqCst), number(target(&report), "sent"));
+    let ours = target(&report)["per_second"].as_f64().unwrap();
+    // The rest is the machine's mood.
+    let agrees = |theirs: f64| ours <= 420.0 && theirs <= 420.0 && ours * 5.0 > theirs && theirs * 5.0 > ours;
+    if let Some(text) = told_by("wrk", &["-t1", "-c4", "-d1s", &url]).await {
+        let (theirs, seen) = (before(" requests in ", &text), count.swap(0, Ordering::SeqCst) as f64);
+        assert!(theirs <= seen && seen <= theirs + 4.0, "wrk {theirs}, the server {seen}");
+        assert!(agrees(theirs), "ours {ours}, wrk's {theirs}");
+    }
+    if let Some(text) = told_by("h2load", &["--h1", "-n200", "-c4", &url]).await {
+        assert_eq!((before(" succeeded", &text), count.load(Ordering::SeqCst)), (200.0, 200), "{text}");
+        let theirs = before(" req/s", &text);
+        assert!(agrees(theirs), "ours {ours}, h2load's {theirs}");
+    }
+}
+
+#[tokio::test]
+async fn another_counts_requests_by_http2_as_it_does() {
+    let (origin, count) = waiting(|_| Duration::ZERO).await;
+    let (edge, _) = Edge::start().site(&[], origin.address()).secured(&[&["localhost"]]);
+    let edge = edge.run().await;
+    let url = format!("https://{}/", edge.secure_address());
+    let (output, report) = bench(&[&url, "--h2", "--insecure", "--rate", "200", "--duration", "500ms"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(count.swap(0, Ordering::SeqCst), number(target(report.as_ref().unwrap()), "sent"));
+    if let Some(text) = told_by("h2load", &["-n200", "-c4", "-m8", &url]).await {
+        assert!(text.contains("Application protocol: h2"), "{text}");
+        assert_eq!((before(" succeeded", &text), count.load(Ordering::SeqCst)), (200.0, 200), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -156,19 +186,28 @@ async fn tls_and_http2_need_trust_or_a_word() {
     let mut edge = Edge::start();
     let origin = Origin::start(answers("200 OK", &[], "hello")).await;
     edge = edge.site(&[], origin.address());
-    let (edge, _): (_, Authority) = edge.secured(&[&["localhost"]]);
+    let (edge, authority) = edge.secured(&[&["localhost"]]);
     let edge = edge.run().await;
-    let url = format!("https://{}/", edge.secure_address());
+    let url = format!("https://localhost:{}/", edge.secure_address().port());
     let (output, _) = bench(&[&url]).await;
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && text.contains("cannot be reached: invalid peer certificate"), "{text}");
-    for protocol in [&["--insecure"][..], &["--insecure", "--h2"]] {
-        let load = ["--rate", "100", "--duration", "300ms", "--rounds", "1", "--connections", "2"];
-        let (output, report) = bench(&[&[url.as_str()], &load[..], protocol].concat()).await;
-        let report = report.unwrap();
-        assert!(output.status.success(), "{output:?}");
-        assert_eq!((number(target(&report), "sent"), number(target(&report), "failed")), (30, 0));
+    let folder = tempfile::tempdir().unwrap();
+    let roots = authority.file(folder.path());
+    let roots = ["--roots", roots.to_str().unwrap()];
+    for trust in [&roots[..], &["--insecure"]] {
+        for protocol in [&[][..], &["--h2"]] {
+            let load = ["--rate", "100", "--duration", "300ms", "--rounds", "1", "--connections", "2"];
+            let (output, report) = bench(&[&[url.as_str()], &load[..], trust, protocol].concat()).await;
+            let report = report.unwrap();
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!((number(target(&report), "sent"), number(target(&report), "failed")), (30, 0));
+        }
     }
+    let elsewhere = format!("https://{}/", edge.secure_address());
+    let (output, _) = bench(&[&[elsewhere.as_str()], &roots[..]].concat()).await;
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("invalid peer certificate"), "the authority, but not its name: {text}");
 }
 
 #[tokio::test]
@@ -199,6 +238,18 @@ async fn it_measures_itself() {
 }
 
 #[tokio::test]
+async fn the_build_that_it_measures_ends_with_it_even_if_it_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = Running::start(&["bench", "--self", "--duration", "20s"], folder.path());
+    running.line("a round", |line| line.starts_with("site, round 1 of ")).await;
+    let [node] = running.children()[..] else { panic!("it has started {:?}", running.children()) };
+    running.end_by("-KILL").await;
+    // One that has ended and that nobody waits for is gone, too, or has no memory any more.
+    let memory = || std::fs::read_to_string(format!("/proc/{node}/statm")).unwrap_or_default();
+    eventually("the end of the node", async || (memory().is_empty() || memory().starts_with("0 ")).then_some(())).await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_meant_is_told() {
     for (arguments, said) in [
         (&[][..], "required"),
@@ -213,6 +264,9 @@ async fn what_cannot_be_meant_is_told() {
         (&["http://a/", "--out", "/nowhere/a.html"], "/nowhere/a.html: No such file"),
         (&["http://a/", "--out", "a.txt"], "a report ends with .html or .json"),
         (&["--self", "--h2"], "cannot be used with"),
+        (&["https://a/", "--roots", "a.pem", "--insecure"], "cannot be used with"),
+        (&["https://a/", "--roots", "/nowhere/a.pem"], "/nowhere/a.pem cannot be read: No such file"),
+        (&["https://a/", "--roots", "/dev/null"], "/dev/null holds no certificate of an authority"),
     ] {
         let (output, _) = bench(arguments).await;
         let text = String::from_utf8(output.stderr).unwrap();

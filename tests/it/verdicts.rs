@@ -64,6 +64,21 @@ async fn a_verdict_is_kept_with_its_delivery() {
     }
 }
 
+/// Three orders of the same second.
+#[tokio::test]
+async fn an_action_is_found_on_whichever_page_of_their_list_it_is() {
+    let stage = Stage::set_with(prompt).await;
+    stage.impact.page_actions(1);
+    for (id, name) in [(1, "o1"), (2, "o2"), (3, "o3")] {
+        let mut order = order(name);
+        order["timestamp"] = json!("2026-11-24T03:56:35.120Z");
+        assert_eq!(stage.track(order).await, 200);
+        let judged = stage.edge.judged(id, "accepted").await;
+        let action = stage.impact.actions("1000").pop().unwrap();
+        assert_eq!((&judged["action_id"], &action["Oid"]), (&action["Id"], &json!(name)));
+    }
+}
+
 #[tokio::test]
 async fn a_verdict_that_nobody_gives_is_unknown() {
     let waits = "[delivery]\nverdict_after = \"20ms\"\nverdict_for = \"200ms\"";

@@ -1,7 +1,7 @@
 //! A connection to a target: opened when it is needed, kept, and opened again when the other side has closed it.
 
 use super::target::Target;
-use super::trust;
+use super::trust::Belief;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -49,15 +49,14 @@ pub(super) struct Way {
 
 impl Way {
     /// Finds the target's addresses, once: names are not what is measured.
-    pub(super) async fn to(target: &Target, http2: bool, insecure: bool) -> Result<Self, String> {
+    pub(super) async fn to(target: &Target, http2: bool, belief: &Belief) -> Result<Self, String> {
         let (host, port) = target.place();
         let found = tokio::net::lookup_host((host, port)).await;
         let addresses: Vec<SocketAddr> = found.map_err(|error| format!("{host} is not found: {error}"))?.collect();
         let tls = match target.secure {
             false => None,
             true => {
-                let config =
-                    trust::client(http2, insecure).map_err(|error| format!("TLS cannot be set up: {error}"))?;
+                let config = belief.client(http2).map_err(|error| format!("TLS cannot be set up: {error}"))?;
                 let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name for TLS"))?;
                 Some((TlsConnector::from(Arc::new(config)), name))
             }

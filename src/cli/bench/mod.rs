@@ -19,6 +19,7 @@ mod workload;
 
 use super::{FAILED, cells::printable};
 use crate::clock::Clock;
+use crate::proxy::Trust;
 use crate::units;
 use clap::Args;
 use machine::{Machine, Spent};
@@ -34,6 +35,7 @@ use std::time::Duration;
 use target::Target;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use trust::Belief;
 use workload::{Kind, Template};
 
 /// Measure a server's latency, or what another server in front of it adds
@@ -52,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME=URL")]
     vs: Vec<String>,
     /// Measure this very build on this machine: what it adds to an origin of its own, for each workload
-    #[arg(long = "self", conflicts_with_all = ["url", "vs", "max", "h2", "insecure", "request", "rounds"])]
+    #[arg(long = "self", conflicts_with_all = ["url", "vs", "max", "h2", "roots", "insecure", "request", "rounds"])]
     own: bool,
     /// Requests per second, to each target in its turn [default: 100; with --self: 1000, or 20 batches]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
@@ -72,8 +74,11 @@ pub(super) struct Arguments {
     /// Speak HTTP/2: by ALPN, or by prior knowledge where the URL is plain
     #[arg(long)]
     h2: bool,
+    /// Believe the certificates of these authorities, too: a PEM file; may be repeated
+    #[arg(long, value_name = "FILE")]
+    roots: Vec<PathBuf>,
     /// Take any certificate
-    #[arg(long)]
+    #[arg(long, conflicts_with = "roots")]
     insecure: bool,
     /// What is sent [default: site; with --self: each of them]
     #[arg(long, value_enum)]
@@ -185,7 +190,10 @@ impl Arguments {
             whole,
             rounds: self.rounds.unwrap_or(fitting),
             http2: self.h2,
-            insecure: self.insecure,
+            belief: match self.insecure {
+                true => Belief::Anyone,
+                false => Belief::Authorities(Trust::with(&self.roots)?),
+            },
         })
     }
 

@@ -5,6 +5,7 @@ use super::report::Section;
 use super::run::{self, Failure, Plan};
 use super::schedule::{Pace, rounds};
 use super::target::Target;
+use super::trust::Belief;
 use super::workload::{Kind, Template};
 use super::{Arguments, origin};
 use crate::clock::Clock;
@@ -52,7 +53,8 @@ pub(super) async fn run(
                 whole,
                 rounds: rounds(whole, 2),
                 http2: false,
-                insecure: false,
+                // Loopback is spoken to plain.
+                belief: Belief::Anyone,
             };
             sections.push(run::run(&plan, stop, progress).await?);
         }
@@ -74,7 +76,9 @@ impl Node {
         let file = folder.join("selvedge.toml");
         std::fs::write(&file, configuration(origin))?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("run").arg("--config").arg(&file).env("RUST_LOG", "error").stdin(Stdio::null());
+        command.args(["run", "--until-input-ends", "--config"]).arg(&file).env("RUST_LOG", "error");
+        // Nothing is written there: the node ends with this program, even if that is killed.
+        command.stdin(Stdio::piped());
         // Ctrl-C is for the measurement; the node ends after it.
         let child = command.stdout(Stdio::piped()).process_group(0).spawn()?;
         let mut node = Self { child, site: String::new(), folder };

@@ -1,7 +1,7 @@
 //! What is happening, for whoever waits: one line that changes on a terminal, else a line for each round.
 
 use super::report::{Measured, time};
-use super::tally::{Tally, latencies};
+use super::tally::Tally;
 use std::io::{self, IsTerminal};
 
 /// Where the progress is told: the error stream, which no table goes to.
@@ -18,7 +18,7 @@ impl Progress {
     /// A slice as it goes.
     pub(super) fn slice(&mut self, section: &str, round: u32, rounds: u32, target: &str, tally: &Tally) {
         if self.is_terminal {
-            let p50 = time(tally.latency.value_at_quantile(0.5));
+            let p50 = median(Some(tally));
             let requests = tally.requests();
             super::super::say(&format!(
                 "\r\x1b[K{section}, round {round} of {rounds}: {target}, {requests} requests, p50 {p50}"
@@ -40,12 +40,15 @@ impl Progress {
             }
             return;
         }
-        let told = targets.map(|target| {
-            let last = target.rounds.last().map(|(_, tally)| tally.latency.clone());
-            let p50 = last.or_else(|| latencies(3).ok()).map_or(0, |latency| latency.value_at_quantile(0.5));
-            format!("{} p50 {}", target.name, time(p50))
-        });
+        let told = targets
+            .map(|target| format!("{} p50 {}", target.name, median(target.rounds.last().map(|(_, tally)| tally))));
         let told: Vec<String> = told.collect();
         super::super::say(&format!("{section}, round {round} of {rounds}: {}\n", told.join(", ")));
     }
+}
+
+/// The median of what was answered; of nothing there is none.
+fn median(tally: Option<&Tally>) -> String {
+    let answered = tally.map(|tally| &tally.latency).filter(|latency| !latency.is_empty());
+    answered.map_or_else(|| "–".to_owned(), |latency| time(latency.value_at_quantile(0.5)))
 }

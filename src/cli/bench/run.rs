@@ -7,6 +7,7 @@ use super::report::{Measured, Section};
 use super::schedule::{self, Pace, Schedule};
 use super::slice::{self, Load};
 use super::target::Target;
+use super::trust::Belief;
 use super::workload::{Template, Workload};
 use std::io;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub(super) struct Plan {
     pub(super) whole: Duration,
     pub(super) rounds: u32,
     pub(super) http2: bool,
-    pub(super) insecure: bool,
+    pub(super) belief: Belief,
 }
 
 /// Somebody to put load on.
@@ -109,7 +110,7 @@ fn even(targets: &mut [Measured]) {
 /// Reaches a target once, before anything is measured: a mistyped address is told at once.
 async fn side(target: &Target, plan: &Plan) -> Result<Side, Failure> {
     let unreachable = |why: String| Failure::Unreachable(format!("{} cannot be reached: {why}", target.url));
-    let way = Way::to(target, plan.http2, plan.insecure).await.map_err(unreachable)?;
+    let way = Way::to(target, plan.http2, &plan.belief).await.map_err(unreachable)?;
     let mut connections = Arc::new(way).connections(plan.connections);
     if let Some(first) = connections.first_mut() {
         match tokio::time::timeout(slice::ANSWER_TIME_MAX, first.open()).await {

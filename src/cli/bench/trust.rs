@@ -1,23 +1,39 @@
 //! Whose certificates are taken.
 
-use hyper_rustls::ConfigBuilderExt;
+use crate::proxy::Trust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use std::io;
 use std::sync::Arc;
 
-/// How TLS is spoken: certificates that the machine trusts, or any.
-pub(super) fn client(http2: bool, insecure: bool) -> Result<ClientConfig, Error> {
+/// Whose certificates are taken of https targets.
+#[derive(Clone, Debug)]
+pub(super) enum Belief {
+    /// Those that one of these authorities has issued.
+    Authorities(Trust),
+    /// Any.
+    Anyone,
+}
+
+impl Belief {
+    /// How TLS is spoken.
+    pub(super) fn client(&self, http2: bool) -> io::Result<ClientConfig> {
+        let mut config = match self {
+            Self::Authorities(trust) => trust.client()?,
+            Self::Anyone => anyone()?,
+        };
+        config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        Ok(config)
+    }
+}
+
+fn anyone() -> io::Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    let builder = match insecure {
-        true => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider))),
-        false => builder.try_with_platform_verifier()?,
-    };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
-    Ok(config)
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(io::Error::other)?.dangerous();
+    Ok(builder.with_custom_certificate_verifier(Arc::new(Anyone(provider))).with_no_client_auth())
 }
 
 /// Takes every certificate, for `--insecure`: a server of one's own may have made it itself. Signatures are checked all the same,

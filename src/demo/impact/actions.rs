@@ -56,6 +56,8 @@ pub(super) struct Books {
     pub(super) questions: u32,
     /// The reasons for which orders are refused.
     pub(super) refused: Vec<(String, String)>,
+    /// The most actions that a page of their list has, however many are asked for; 0: no such limit.
+    pub(super) page_actions: usize,
 }
 
 #[derive(Debug)]
@@ -99,8 +101,8 @@ impl Books {
         self.submissions.get(at).map(Submission::to_json)
     }
 
-    /// The actions of a program, as a page of a list, with events between these times.
-    pub(super) fn list(&self, sid: &str, campaign: &str, from: Option<Time>, to: Option<Time>) -> Value {
+    /// The actions of a program with events between these times, the oldest first.
+    pub(super) fn list(&self, sid: &str, campaign: &str, from: Option<Time>, to: Option<Time>) -> Vec<Value> {
         let within = |action: &&Action| {
             let at = action.shown.get("EventDate").and_then(Value::as_str).and_then(Time::parse);
             let program = action.shown.get("CampaignId").and_then(Value::as_str);
@@ -108,13 +110,7 @@ impl Books {
                 && program == Some(campaign)
                 && at.is_some_and(|at| from.is_none_or(|from| at >= from) && to.is_none_or(|to| at <= to))
         };
-        let found: Vec<Value> = self.actions.iter().rev().filter(within).map(|one| one.shown.clone().into()).collect();
-        let uri = format!("/Advertisers/{sid}/Actions");
-        json!({
-            "@page": "1", "@numpages": "1", "@pagesize": "20000", "@total": found.len().to_string(), "@start": "0",
-            "@end": found.len().saturating_sub(1).to_string(), "@uri": uri, "@firstpageuri": uri,
-            "@previouspageuri": "", "@nextpageuri": "", "@lastpageuri": uri, "Actions": found,
-        })
+        self.actions.iter().filter(within).map(|one| one.shown.clone().into()).collect()
     }
 
     fn process(&mut self, sid: &str, kind: Kind, form: &Form) -> Result<(), (&'static str, String)> {

@@ -1,12 +1,14 @@
-//! impact.com's account API as far as `connect` and `check --online` read it: the company, its programs, their event types.
-//!
-//! What is asked is a path; what is answered is read here, and fetched elsewhere.
+//! impact.com's account API: what is asked of it is a path, and what `connect` and `check --online` are answered is read
+//! here (the company, its programs, their event types). It is fetched elsewhere.
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 /// The `Impact Partnership Cloud` destination in Segment's catalog.
 pub const CATALOG_ID: &str = "5ed96e0b97e7ba0c0346cc04";
+
+/// What is written in percent in a path: all but what RFC 3986 calls unreserved (§2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Elements of one page; the API allows no more.
 const PAGE_ELEMENTS: u32 = 1000;
@@ -38,7 +40,7 @@ pub fn campaigns_path(sid: &str) -> String {
 
 /// One program.
 pub fn campaign_path(sid: &str, campaign: &str) -> String {
-    format!("{}/Campaigns/{}", account(sid), utf8_percent_encode(campaign, NON_ALPHANUMERIC))
+    format!("{}/Campaigns/{}", account(sid), escaped(campaign))
 }
 
 /// The first page of a program's contracts, which name its event types: no list of these is documented.
@@ -46,8 +48,27 @@ pub fn contracts_path(sid: &str, campaign: &str) -> String {
     format!("{}/Contracts?PageSize={PAGE_ELEMENTS}&Page=1", campaign_path(sid, campaign))
 }
 
+/// Where conversions go.
+pub(super) fn conversions_path(sid: &str) -> String {
+    format!("{}/Conversions", account(sid))
+}
+
+/// Where changes of actions go, and where they are listed.
+pub(super) fn actions_path(sid: &str) -> String {
+    format!("{}/Actions", account(sid))
+}
+
+/// What became of a submission.
+pub(super) fn submission_path(sid: &str, id: &str) -> String {
+    format!("{}/APISubmissions/{}", account(sid), escaped(id))
+}
+
 fn account(sid: &str) -> String {
-    format!("/Advertisers/{}", utf8_percent_encode(sid, NON_ALPHANUMERIC))
+    format!("/Advertisers/{}", escaped(sid))
+}
+
+fn escaped(segment: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(segment, RESERVED)
 }
 
 /// The next page's path; `None`: this was the last. A host that it names is left out: the credentials are for this one.
@@ -178,6 +199,8 @@ mod tests {
     #[test]
     fn paths_are_of_one_account() {
         assert_eq!(company_path("IR/1"), "/Advertisers/IR%2F1/CompanyInformation");
+        assert_eq!(campaign_path("IR-1._~z", "10"), "/Advertisers/IR-1._~z/Campaigns/10");
+        assert_eq!(submission_path("IR1", "A-1?c#d%e ü"), "/Advertisers/IR1/APISubmissions/A-1%3Fc%23d%25e%20%C3%BC");
         assert_eq!(contracts_path("IR1", "10"), "/Advertisers/IR1/Campaigns/10/Contracts?PageSize=1000&Page=1");
     }
 }

@@ -3,10 +3,9 @@
 use super::super::{Attempt, Endpoint, Outcome, Trouble};
 use super::answer::{self, Answer};
 use super::config::{Config, Program};
-use super::refund;
+use super::{account, refund};
 use crate::clock::Clock;
-use http::Method;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use http::{Method, Uri};
 use reqwest::{RequestBuilder, redirect};
 use std::error::Error;
 use std::time::Duration;
@@ -20,9 +19,6 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Shorter than the 60 s after which common balancers hang up: a request written into a closing connection leaves open
 /// whether it was taken.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What is written in percent in a path: all but what RFC 3986 calls unreserved (§2.3).
-pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What is read of an answer: its words are a line or two, and a page of HTML from a gateway is no use whole.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -97,19 +93,18 @@ pub(in crate::destination) fn target(
     params: &[(String, String)],
 ) -> (Method, String) {
     match endpoint {
-        Endpoint::Conversions => (Method::POST, account_url(shared, program, "Conversions")),
-        Endpoint::PageLoad => (Method::POST, format!("{}/PageLoad", shared.tracking.to_string().trim_end_matches('/'))),
+        Endpoint::Conversions => (Method::POST, at(&shared.api, &account::conversions_path(&program.account_sid))),
+        Endpoint::PageLoad => (Method::POST, at(&shared.tracking, "/PageLoad")),
         Endpoint::Actions => {
             let method = if refund::is_reversal(params) { Method::DELETE } else { Method::PUT };
-            (method, account_url(shared, program, "Actions"))
+            (method, at(&shared.api, &account::actions_path(&program.account_sid)))
         }
     }
 }
 
-/// An address below the program's account.
-pub(super) fn account_url(shared: &Config, program: &Program, rest: &str) -> String {
-    let account = utf8_percent_encode(&program.account_sid, RESERVED);
-    format!("{}/Advertisers/{account}/{rest}", shared.api.to_string().trim_end_matches('/'))
+/// A path at a server, whose own is empty or `/`.
+pub(super) fn at(server: &Uri, path: &str) -> String {
+    format!("{}{path}", server.to_string().trim_end_matches('/'))
 }
 
 /// The request with the program's credentials; `None` where it has none.
@@ -161,13 +156,6 @@ mod tests {
     use tokio::task::JoinHandle;
 
     const NOW: Time = Time::from_seconds(1_795_521_600);
-
-    #[test]
-    fn what_is_unreserved_stands_in_a_path_as_it_is() {
-        let written = |text| utf8_percent_encode(text, RESERVED).to_string();
-        assert_eq!(written("A-1._~z"), "A-1._~z");
-        assert_eq!(written("a/b?c#d%e ü"), "a%2Fb%3Fc%23d%25e%20%C3%BC");
-    }
 
     #[tokio::test]
     async fn conversions_are_authenticated_forms() {
@@ -273,7 +261,7 @@ mod tests {
     impl Neighbour {
         async fn answering(answer: &str) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let uri: http::Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+            let uri: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
             let answer = answer.to_owned();
             let task = tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.unwrap();
@@ -317,7 +305,7 @@ mod tests {
         }
     }
 
-    fn shared(uri: http::Uri) -> Config {
+    fn shared(uri: Uri) -> Config {
         Config {
             api: uri.clone(),
             tracking: uri,

@@ -40,3 +40,14 @@ pub const CLICK_COOKIE: &str = "irclickid";
 pub fn session_cookie(campaign_id: &str) -> String {
     format!("IR_{campaign_id}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_campaign_has_a_cookie_of_its_own() {
+        assert_eq!(session_cookie("1000"), "IR_1000");
+        assert_ne!(session_cookie("1000"), CLICK_COOKIE);
+    }
+}

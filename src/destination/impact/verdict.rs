@@ -1,6 +1,7 @@
 //! What impact.com says of a submission: the API submission object of its brand API, and the action that came of it.
 
 use super::super::{Endpoint, Outcome, Said, Trouble};
+use super::account;
 use super::answer::{self, Answer, bounded, member, text};
 use crate::clock::Time;
 use serde_json::Value;
@@ -51,6 +52,9 @@ pub fn label(reason: &str) -> &'static str {
 /// How far around its event an action is looked for: impact.com keeps whole seconds.
 const AROUND: Duration = Duration::from_secs(1);
 
+/// Actions of a page: the fewest that the API allows, so that a page stays small.
+const PAGE_ACTIONS: u32 = 2000;
+
 /// The submission's own id, of the address that impact.com answered a delivery with.
 pub(super) fn batch_id(receipt: &str) -> Option<&str> {
     let (_, id) = receipt.split_once("/APISubmissions/")?;
@@ -99,20 +103,29 @@ fn action_of(json: &Value) -> Option<String> {
     text(json, "actionid").or_else(|| in_uri("actionuri")).or_else(|| in_uri("uri")).map(bounded)
 }
 
-/// The query that finds the action of an order by its event's time; `None` for a form without one.
-pub(super) fn action_query(campaign_id: &str, params: &[(String, String)]) -> Option<[(&'static str, String); 3]> {
+/// The first page of the actions around an event's time; `None` for a form without one.
+pub(super) fn actions_path(sid: &str, campaign_id: &str, params: &[(String, String)]) -> Option<String> {
     let at = Time::parse(value_of(params, "EventDate")?)?;
-    let (from, to) = (at.minus(AROUND), at.plus(AROUND));
     let second = |time: Time| Time::from_seconds(time.seconds()).iso8601();
-    Some([("CampaignId", campaign_id.to_owned()), ("ActionDateStart", second(from)), ("ActionDateEnd", second(to))])
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("CampaignId", campaign_id)
+        .append_pair("ActionDateStart", &second(at.minus(AROUND)))
+        .append_pair("ActionDateEnd", &second(at.plus(AROUND)))
+        .append_pair("PageSize", &PAGE_ACTIONS.to_string())
+        .finish();
+    Some(format!("{}?{query}", account::actions_path(sid)))
 }
 
-/// The action of an order in a list of actions.
-pub fn find_action(body: &[u8], params: &[(String, String)]) -> Option<String> {
-    let json: Value = serde_json::from_slice(body).ok()?;
+/// A page of a list of actions; `None`: it is none.
+pub(super) fn actions(answer: &Answer) -> Option<Value> {
+    serde_json::from_slice(&answer.body).ok().filter(|_| (200..300).contains(&answer.status))
+}
+
+/// The action of an order in a page of a list of actions.
+pub(super) fn find_action(page: &Value, params: &[(String, String)]) -> Option<String> {
     let order = value_of(params, "OrderId")?;
     let event_type = value_of(params, "EventTypeId");
-    let actions = member(&json, "actions").and_then(Value::as_array)?;
+    let actions = member(page, "actions").and_then(Value::as_array)?;
     let is_it = |action: &&Value| {
         text(action, "oid") == Some(order)
             && event_type.is_none_or(|id| member(action, "actiontrackerid").is_none_or(|tracker| is(tracker, id)))
@@ -138,6 +151,7 @@ pub(super) fn value_of<'p>(params: &'p [(String, String)], name: &str) -> Option
 mod tests {
     use super::*;
     use http::HeaderMap;
+    use serde_json::json;
 
     fn said_of(status: u16, body: &str) -> Said {
         said(&Answer { status, headers: HeaderMap::new(), body: body.into() }, Time::from_seconds(1))
@@ -178,6 +192,7 @@ mod tests {
                 refused("CONV_DUPLICATE NO_ITEM"),
             ),
             (200, r#"{"Status":"Complete","ErrorType":"Validation"}"#, refused("Validation")),
+            (200, r#"{"Status":"Complete","ErrorType":{},"ErrorReason":[]}"#, accepted(None)),
             (200, "<html>", Said::NotYet),
             (200, "", Said::NotYet),
             (404, r#"{"Status":"ERROR","Message":"not found"}"#, Said::NotYet),
@@ -222,18 +237,20 @@ mod tests {
             let all = [("OrderId", "o1"), ("EventDate", "2026-11-24T03:56:35.120Z")].iter().chain(more);
             all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
         };
-        let query = action_query("1000", &params(&[])).unwrap().map(|(_, value)| value);
-        assert_eq!(query, ["1000", "2026-11-24T03:56:34.000Z", "2026-11-24T03:56:36.000Z"]);
-        assert_eq!(action_query("1000", &[]), None);
-        let body = br#"{"@total":"3","Actions":[{"Id":"1000.1.1","Oid":"o2","ActionTrackerId":7},
-            {"Id":"1000.1.2","Oid":"o1","ActionTrackerId":"8"},{"Id":"1000.1.3","Oid":"o1","ActionTrackerId":7}]}"#;
+        let around = "ActionDateStart=2026-11-24T03%3A56%3A34.000Z&ActionDateEnd=2026-11-24T03%3A56%3A36.000Z";
+        let path = format!("/Advertisers/IR1/Actions?CampaignId=1000&{around}&PageSize=2000");
+        assert_eq!(actions_path("IR1", "1000", &params(&[])), Some(path));
+        assert_eq!(actions_path("IR1", "1000", &[]), None);
+        let page = json!({"@total": "3", "Actions": [{"Id": "1000.1.1", "Oid": "o2", "ActionTrackerId": 7},
+            {"Id": "1000.1.2", "Oid": "o1", "ActionTrackerId": "8"}, {"Id": "1000.1.3", "Oid": "o1", "ActionTrackerId": 7},
+            {"Id": "1000.1.4", "Oid": "o1", "ActionTrackerId": null}]});
         for (more, expected) in [
             (&[][..], Some("1000.1.2")),
             (&[("EventTypeId", "7")][..], Some("1000.1.3")),
             (&[("EventTypeId", "9")][..], None),
         ] {
-            assert_eq!(find_action(body, &params(more)).as_deref(), expected, "{more:?}");
+            assert_eq!(find_action(&page, &params(more)).as_deref(), expected, "{more:?}");
         }
-        assert_eq!(find_action(b"[]", &params(&[])), None);
+        assert_eq!(find_action(&json!([]), &params(&[])), None);
     }
 }

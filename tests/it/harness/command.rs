@@ -42,6 +42,13 @@ impl Running {
         }
     }
 
+    /// The processes that it has started, and that still run.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let id = self.child.id();
+        let listed = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        listed.split_whitespace().map(|id| id.parse().unwrap()).collect()
+    }
+
     /// Sends it this signal, and waits until it has ended.
     pub(crate) async fn end_by(&mut self, signal: &str) -> ExitStatus {
         let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();

@@ -40,25 +40,30 @@ pub(super) fn of(report: &Report) -> String {
 /// Of several workloads, what each of them says first.
 fn summary(report: &Report) -> Markup {
     let open: Vec<_> = report.sections.iter().filter(|section| section.pace != Pace::Max).collect();
-    if open.len() < 2 {
-        return html! {};
-    }
+    let pairs = report.pairs();
     html! {
-        @for section in open {
-            @for (other, added) in section.added() { p.verdict { (section.name) ": " (verdict(section, other, &added)) } }
+        @if open.len() > 1 {
+            @for section in open {
+                @for (other, added) in section.added() { p.verdict { (section.name) ": " (verdict(section, other, &added)) } }
+            }
+        }
+        @for (_, closed) in pairs {
+            @for (other, share) in closed.served() { p { (closed.name) ", at full load: " (served(closed, other, share)) } }
         }
     }
 }
 
 fn section(section: &Section) -> Markup {
     html! {
-        h2 { (section.name) ": " (section.workload) }
+        h2 { (section.name) ": " (section.workload) ", " (section.pace()) }
         p.small { (section.load()) }
-        @for (other, added) in section.added() {
-            @if section.pace != Pace::Max { p.verdict { (verdict(section, other, &added)) } }
+        @if section.pace == Pace::Max {
+            @for (other, share) in section.served() { p.verdict { (served(section, other, share)) } }
+        } @else {
+            @for (other, added) in section.added() { p.verdict { (verdict(section, other, &added)) } }
         }
         @for warning in section.warnings() { p.warning { (warning) } }
-        (figures(section))
+        div.wide { (figures(section)) }
         p.legend {
             @for (place, target) in section.targets.iter().enumerate() {
                 span { i.key style=(format!("background: var(--t{place})")) {} (target.name) }
@@ -74,22 +79,38 @@ fn section(section: &Section) -> Markup {
     }
 }
 
-/// What a person who decides wants to know, in two sentences.
+/// What a person who decides wants to know, in two sentences, and no more than the run can tell.
 fn verdict(section: &Section, other: &Measured, added: &[Added]) -> Markup {
-    let first = section.targets.first().map(|first| first.name.as_str()).unwrap_or_default();
-    let Some(p50) = added.first() else { return html! {} };
-    let far = added.iter().zip(QUANTILES).skip(1).rfind(|(added, _)| added.is_solid);
+    let first = first_of(section);
+    let Some(p50) = added.first().filter(|added| added.is_solid) else {
+        return html! { "Too few requests to tell what " b { (other.name) } " adds to those of " b { (first) } "." };
+    };
+    let far = added.iter().zip(QUANTILES).skip(1).rfind(|(added, _)| added.is_sure());
     html! {
         b { (other.name) } " adds " b { (signed(p50.nanos)) } " to the median request of " b { (first) }
-        @if let Some((low, high)) = p50.interval { " (95 % interval: " (signed(low)) " to " (signed(high)) ")" }
+        @if let Some((low, high)) = p50.interval { " (95 % interval: " span.one { (signed(low)) } " to " span.one { (signed(high)) } ")" }
         @if let Some((far, (name, _))) = far { ", and " b { (signed(far.nanos)) } " at its " (name) }
         ". "
         @if !p50.is_sure() { "That is no difference which this run can tell from chance." }
     }
 }
 
+/// What a target serves beside the first: at full load latencies are of requests that wait for one another.
+fn served(section: &Section, other: &Measured, share: f64) -> Markup {
+    html! {
+        b { (other.name) } " serves " b { (format!("{:.0}", other.rate())) } " requests per second, "
+        b { (format!("{:.0} %", share * 100.0)) } " of those of " b { (first_of(section)) }
+        @if let Some(cpu) = other.cpu() { ", with " b { (time(nanos(cpu))) } " of CPU time for each" }
+        "."
+    }
+}
+
+fn first_of(section: &Section) -> &str {
+    section.targets.first().map(|first| first.name.as_str()).unwrap_or_default()
+}
+
 fn figures(section: &Section) -> Markup {
-    let added = section.added();
+    let added = if section.pace == Pace::Max { Vec::new() } else { section.added() };
     let cell_of = |target: &Measured, quantile: f64| {
         let latency = target.latency().filter(|latency| is_solid(latency.len(), quantile));
         latency.map_or_else(|| "–".to_owned(), |latency| time(latency.value_at_quantile(quantile)))
@@ -127,7 +148,7 @@ fn added_cell(added: &Added) -> Markup {
 
 /// Where the charts' percentiles stand: each nine as far from the next.
 const NINES: [(f64, &str); 6] =
-    [(0.0, "0"), (0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")];
+    [(0.0, "fastest"), (0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")];
 
 fn across(quantile: f64) -> f64 {
     -(1.0 - quantile).max(1e-5).log10() / 4.0
@@ -153,8 +174,9 @@ fn value(nanos: u64) -> f64 {
 fn over_time(section: &Section) -> Markup {
     let all = || section.targets.iter().flat_map(Measured::over_time).map(|(seconds, _)| seconds);
     let end = all().fold(1e-3, f64::max);
-    let marks: Marks =
-        (0..=4).map(|part| (f64::from(part) / 4.0, format!("{:.1} s", end * f64::from(part) / 4.0))).collect();
+    let digits = if end < 10.0 { 2 } else { 0 };
+    let mark = |part: f64| (part, format!("{:.digits$} s", end * part));
+    let marks: Marks = (0..=4).map(|part| mark(f64::from(part) / 4.0)).collect();
     let mut lines = Vec::new();
     for (place, target) in section.targets.iter().enumerate() {
         for (is_dashed, quantile, name) in [(false, 0.5, "p50"), (true, 0.99, "p99")] {

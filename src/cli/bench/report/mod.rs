@@ -131,6 +131,20 @@ impl Section {
         others.iter().map(|other| (other, compare::added(&first, &other.rounds_latencies()))).collect()
     }
 
+    /// How fast it went, for a headline.
+    fn pace(&self) -> String {
+        match self.pace {
+            Pace::Rate(rate) => format!("at {rate} requests per second"),
+            Pace::Max => "at full load".to_owned(),
+        }
+    }
+
+    /// What each further target serves of the first's requests per second, as a share.
+    fn served(&self) -> Vec<(&Measured, f64)> {
+        let Some((first, others)) = self.targets.split_first() else { return Vec::new() };
+        others.iter().map(|other| (other, other.rate() / first.rate().max(1e-9))).collect()
+    }
+
     /// What is to be said of the load, in words.
     fn load(&self) -> String {
         let pace = match self.pace {
@@ -342,6 +356,34 @@ mod tests {
         );
         let counted: u64 = target["histogram"].as_array().unwrap().iter().map(|bar| bar[1].as_u64().unwrap()).sum();
         assert_eq!(counted, 4_794);
+    }
+
+    #[test]
+    fn at_full_load_the_rates_are_compared_and_no_latency() {
+        let report = report(60, Pace::Max);
+        let (text, html) = (report.to_text(), report.to_html());
+        assert!(text.contains("<edge> serves 100 % of the requests per second of direct"), "{text}");
+        assert!(html.contains("at full load") && html.contains("<b>100 %</b>"), "{html}");
+        assert!(!text.contains("Added by") && !html.contains("added by"), "waiting for one another is nobody's cost");
+    }
+
+    #[test]
+    fn a_verdict_says_no_more_than_the_run_can_tell() {
+        let verdict = |added| {
+            let html = report(added, Pace::Rate(1_000)).to_html();
+            html.split_once("class=\"verdict\">").unwrap().1.split_once("</p>").unwrap().0.to_owned()
+        };
+        let sure = verdict(60);
+        assert!(sure.contains("to the median request of") && sure.contains("at its p99"), "{sure}");
+        let none = verdict(0);
+        assert!(
+            none.contains("no difference which this run can tell from chance") && !none.contains("at its"),
+            "{none}"
+        );
+        let mut few = report(60, Pace::Rate(1_000));
+        few.sections[0].targets.iter_mut().for_each(|target| target.rounds.clear());
+        let few = few.to_html();
+        assert!(few.contains("Too few requests to tell what") && !few.contains("from chance"), "{few}");
     }
 
     #[test]

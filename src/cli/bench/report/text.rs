@@ -43,6 +43,13 @@ fn whole(section: &Section) -> String {
     ];
     out.push_str(&table(&columns, &section.targets.iter().map(row).collect::<Vec<_>>()));
     let first = section.targets.first().map(|first| first.name.as_str()).unwrap_or_default();
+    if section.pace == Pace::Max {
+        for (other, share) in section.served() {
+            let (other, share) = (printable(&other.name), share * 100.0);
+            writeln!(out, "\n{other} serves {share:.0} % of the requests per second of {}", printable(first)).ok();
+        }
+        return out;
+    }
     for (other, added) in section.added() {
         writeln!(
             out,
