@@ -2,6 +2,7 @@
 
 mod browse;
 
+use super::statements::Statements;
 use super::{Effect, ForwardRow, Hash, NewForward, ReadError, State, Store, Touched};
 use crate::clock::Time;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -10,54 +11,54 @@ use std::time::Duration;
 const COLUMNS: &str = "id, record, arrival, attempts, ended, reason, place";
 
 /// Puts a request at the end of the queue.
-pub(super) fn keep(c: &Connection, new: &NewForward, is_full: bool) -> rusqlite::Result<Effect> {
+pub(super) fn keep(c: &Statements<'_>, new: &NewForward, is_full: bool) -> rusqlite::Result<Effect> {
     if is_full {
         return Ok(Effect::Shed);
     }
     let sql = "INSERT INTO forward (place, record, arrival)
         VALUES ((SELECT ifnull(max(place), 0) + 1 FROM forward), ?1, ?2)";
-    let id = c.prepare_cached(sql)?.insert(params![new.record, new.arrival.millis()])?;
-    let mut known = c.prepare_cached("INSERT OR IGNORE INTO forward_person (person, forward) VALUES (?1, ?2)")?;
+    let id = c.insert(sql, params![new.record, new.arrival.millis()])?;
+    let sql = "INSERT OR IGNORE INTO forward_person (person, forward) VALUES (?1, ?2)";
     for person in &new.people {
-        known.execute(params![person, id])?;
+        c.execute(sql, params![person, id])?;
     }
     Ok(Effect::Kept(id))
 }
 
 /// It was taken: nothing of it stays.
-pub(super) fn taken(c: &Connection, id: i64) -> rusqlite::Result<Effect> {
-    c.prepare_cached("DELETE FROM forward_person WHERE forward = ?1")?.execute([id])?;
-    let gone = c.prepare_cached("DELETE FROM forward WHERE id = ?1")?.execute([id])?;
+pub(super) fn taken(c: &Statements<'_>, id: i64) -> rusqlite::Result<Effect> {
+    c.execute("DELETE FROM forward_person WHERE forward = ?1", [id])?;
+    let gone = c.execute("DELETE FROM forward WHERE id = ?1", [id])?;
     Ok(touched(gone))
 }
 
 /// It is tried again, in its place or, with `behind`, after all others.
-pub(super) fn again(c: &Connection, id: i64, behind: bool) -> rusqlite::Result<Effect> {
+pub(super) fn again(c: &Statements<'_>, id: i64, behind: bool) -> rusqlite::Result<Effect> {
     let sql = "UPDATE forward SET attempts = iif(?2, 0, attempts + 1),
         place = iif(?2, (SELECT max(place) + 1 FROM forward), place) WHERE id = ?1 AND ended IS NULL";
-    Ok(touched(c.prepare_cached(sql)?.execute(params![id, behind])?))
+    Ok(touched(c.execute(sql, params![id, behind])?))
 }
 
 /// It was refused or is too old: it stays for people to look at.
-pub(super) fn dead(c: &Connection, id: i64, reason: &str, now: Time) -> rusqlite::Result<Effect> {
+pub(super) fn dead(c: &Statements<'_>, id: i64, reason: &str, now: Time) -> rusqlite::Result<Effect> {
     let sql = "UPDATE forward SET ended = ?2, reason = ?3 WHERE id = ?1 AND ended IS NULL";
-    Ok(touched(c.prepare_cached(sql)?.execute(params![id, now.millis(), reason])?))
+    Ok(touched(c.execute(sql, params![id, now.millis(), reason])?))
 }
 
 /// A person wants one that was given up to be sent, after all others. Its reason says so from now: it is not too old any
 /// more.
-pub(super) fn revive(c: &Connection, id: i64) -> rusqlite::Result<Effect> {
+pub(super) fn revive(c: &Statements<'_>, id: i64) -> rusqlite::Result<Effect> {
     let sql = "UPDATE forward SET ended = NULL, reason = 'retried', attempts = 0,
         place = (SELECT max(place) + 1 FROM forward) WHERE id = ?1 AND ended IS NOT NULL";
-    if c.prepare_cached(sql)?.execute([id])? > 0 {
+    if c.execute(sql, [id])? > 0 {
         return Ok(Effect::Touched(Touched::Done));
     }
-    let there = c.prepare_cached("SELECT 1 FROM forward WHERE id = ?1")?.exists([id])?;
+    let there = c.row("SELECT EXISTS (SELECT 1 FROM forward WHERE id = ?1)", [id], |row| row.get(0))?;
     Ok(Effect::Touched(if there { Touched::WrongState(State::Waiting) } else { Touched::NotFound }))
 }
 
 /// A person gives one up that waits, or removes one that was given up.
-pub(super) fn discard(c: &Connection, id: i64, now: Time) -> rusqlite::Result<Effect> {
+pub(super) fn discard(c: &Statements<'_>, id: i64, now: Time) -> rusqlite::Result<Effect> {
     match dead(c, id, "dropped", now)? {
         Effect::Touched(Touched::NotFound) => taken(c, id),
         done => Ok(done),
@@ -65,12 +66,12 @@ pub(super) fn discard(c: &Connection, id: i64, now: Time) -> rusqlite::Result<Ef
 }
 
 /// Another record in the place of one that held somebody who is forgotten.
-pub(super) fn rewrite(c: &Connection, id: i64, record: &[u8], gone: &[Hash]) -> rusqlite::Result<Effect> {
-    let mut forget = c.prepare_cached("DELETE FROM forward_person WHERE forward = ?1 AND person = ?2")?;
+pub(super) fn rewrite(c: &Statements<'_>, id: i64, record: &[u8], gone: &[Hash]) -> rusqlite::Result<Effect> {
+    let sql = "DELETE FROM forward_person WHERE forward = ?1 AND person = ?2";
     for person in gone {
-        forget.execute(params![id, person])?;
+        c.execute(sql, params![id, person])?;
     }
-    Ok(touched(c.prepare_cached("UPDATE forward SET record = ?2 WHERE id = ?1")?.execute(params![id, record])?))
+    Ok(touched(c.execute("UPDATE forward SET record = ?2 WHERE id = ?1", params![id, record])?))
 }
 
 fn touched(rows: usize) -> Effect {
@@ -78,12 +79,9 @@ fn touched(rows: usize) -> Effect {
 }
 
 /// Removes at most `limit` that were given up long ago; whether there may be more.
-pub(super) fn sweep(c: &Connection, kept: Duration, now: Time, limit: u32) -> rusqlite::Result<bool> {
+pub(super) fn sweep(c: &Statements<'_>, kept: Duration, now: Time, limit: u32) -> rusqlite::Result<bool> {
     let sql = "SELECT id FROM forward WHERE ended IS NOT NULL AND ended <= ?1 LIMIT ?2";
-    let ids: Vec<i64> = c
-        .prepare_cached(sql)?
-        .query_map(params![now.minus(kept).millis(), limit], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let ids: Vec<i64> = c.rows(sql, params![now.minus(kept).millis(), limit], |row| row.get(0))?;
     for id in &ids {
         taken(c, *id)?;
     }

@@ -25,6 +25,7 @@ mod reader;
 mod rows;
 mod salvage;
 mod schema;
+mod statements;
 mod verdict;
 mod writer;
 
@@ -49,7 +50,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use writer::{Batch, Message, Rules, Scrub, Writer};
+use writer::{Batch, Message, Rules, Scrub};
 
 /// How many batches may wait for the writer. At 10 ms for a commit of 512 batches this is a tenth of a second of work;
 /// behind a disk that is slower than that, waiting longer only turns callers' time-outs into memory.
@@ -145,18 +146,10 @@ impl Store {
         let opened = open::open(&config.path, &clock)?;
         let readers = Readers::open(&opened.database, self.watch.clone())?;
         let (inbox, outbox) = sync_channel(WAITING_BATCHES_MAX);
-        let writer = Writer {
-            connection: opened.connection,
-            lock: opened.lock,
-            inbox: outbox,
-            watch: self.watch.clone(),
-            clock,
-            rules: Rules::of(config),
-            compacts: false,
-        };
+        let (rules, watch) = (Rules::of(config), self.watch.clone());
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer::run(opened, outbox, watch, clock, rules))
             .map_err(|source| OpenError::Folder { folder: config.path.clone(), source })?;
         let writer = Mutex::new(Some(thread));
         self.open.get_or_init(|| Open { folder: config.path.clone(), inbox, readers, writer });

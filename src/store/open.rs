@@ -2,6 +2,7 @@
 
 use super::log::Log;
 use super::schema::Fault;
+use super::statements::Statements;
 use super::{compact, damage, salvage, schema};
 use crate::clock::Clock;
 use rusqlite::config::DbConfig;
@@ -155,7 +156,7 @@ fn connect(database: &Path, clock: &Clock) -> Result<Connection, Fault> {
     if log.is_broken {
         salvage::skip_numbers(&connection, clock.now())?;
     }
-    super::deliveries::free_leases(&connection, clock.now())?;
+    super::deliveries::free_leases(&Statements::new(&connection), clock.now())?;
     Ok(connection)
 }
 

@@ -1,46 +1,60 @@
 //! Sightings, links and joins.
 
+use super::statements::Statements;
 use super::{Effect, Hash, Keep, LinkRow, PersonRow, ReadError, Store};
 use crate::click::{Click, ClickId, Place};
 use crate::clock::Time;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::sync::LazyLock;
 
 /// The first time stays, unless it has ended.
-pub(super) fn sighting(c: &Connection, click: &ClickId, at: Time, until: Time, now: Time) -> rusqlite::Result<Effect> {
+pub(super) fn sighting(
+    c: &Statements<'_>,
+    click: &ClickId,
+    at: Time,
+    until: Time,
+    now: Time,
+) -> rusqlite::Result<Effect> {
     let sql = "INSERT INTO sighting (click, at, until) VALUES (?1, ?2, ?3)
         ON CONFLICT (click) DO UPDATE SET at = excluded.at, until = excluded.until WHERE until <= ?4";
-    c.prepare_cached(sql)?.execute(params![click.as_str(), at.millis(), until.millis(), now.millis()])?;
+    c.execute(sql, params![click.as_str(), at.millis(), until.millis(), now.millis()])?;
     Ok(Effect::Written)
+}
+
+static NEWEST: LazyLock<String> = LazyLock::new(|| link_if("excluded.at > link.at"));
+static OLDEST: LazyLock<String> = LazyLock::new(|| link_if("excluded.at < link.at"));
+
+fn link_if(better: &str) -> String {
+    format!(
+        "INSERT INTO link (person, click, at, place, until) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (person) DO UPDATE
+        SET click = excluded.click, at = excluded.at, place = excluded.place, until = excluded.until
+        WHERE link.until <= ?6 OR CASE WHEN link.click = excluded.click THEN excluded.at < link.at ELSE {better} END"
+    )
 }
 
 /// The better click stays; the same click keeps its earlier time; one that has ended makes room.
 pub(super) fn link(
-    c: &Connection,
+    c: &Statements<'_>,
     person: &Hash,
     click: &Click,
     until: Time,
     keep: Keep,
     now: Time,
 ) -> rusqlite::Result<Effect> {
-    let better = match keep {
-        Keep::Newest => "excluded.at > link.at",
-        Keep::Oldest => "excluded.at < link.at",
+    let sql = match keep {
+        Keep::Newest => &*NEWEST,
+        Keep::Oldest => &*OLDEST,
     };
-    let sql = format!(
-        "INSERT INTO link (person, click, at, place, until) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (person) DO UPDATE
-        SET click = excluded.click, at = excluded.at, place = excluded.place, until = excluded.until
-        WHERE link.until <= ?6 OR CASE WHEN link.click = excluded.click THEN excluded.at < link.at ELSE {better} END"
-    );
     let (at, until, now) = (click.at.millis(), until.millis(), now.millis());
-    c.prepare_cached(&sql)?.execute(params![person, click.id.as_str(), at, place_name(click.place), until, now])?;
+    c.execute(sql, params![person, click.id.as_str(), at, place_name(click.place), until, now])?;
     Ok(Effect::Written)
 }
 
 /// Both directions, unless either has its fill of others.
 pub(super) fn join(
-    c: &Connection,
+    c: &Statements<'_>,
     one: &Hash,
     other: &Hash,
     until: Time,
@@ -50,35 +64,33 @@ pub(super) fn join(
     let sql = "INSERT INTO joined (one, other, until)
         SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM joined WHERE one = ?1 AND other <> ?2 AND until > ?5) < ?4
         ON CONFLICT (one, other) DO UPDATE SET until = max(until, excluded.until)";
-    let mut statement = c.prepare_cached(sql)?;
     for (one, other) in [(one, other), (other, one)] {
-        statement.execute(params![one, other, until.millis(), limit, now.millis()])?;
+        c.execute(sql, params![one, other, until.millis(), limit, now.millis()])?;
     }
     Ok(Effect::Written)
 }
 
-pub(super) fn forget(c: &Connection, person: &Hash) -> rusqlite::Result<Effect> {
-    c.prepare_cached("DELETE FROM link WHERE person = ?1")?.execute([person])?;
-    c.prepare_cached("DELETE FROM joined WHERE (other, one) IN (SELECT one, other FROM joined WHERE one = ?1)")?
-        .execute([person])?;
-    c.prepare_cached("DELETE FROM joined WHERE one = ?1")?.execute([person])?;
+pub(super) fn forget(c: &Statements<'_>, person: &Hash) -> rusqlite::Result<Effect> {
+    c.execute("DELETE FROM link WHERE person = ?1", [person])?;
+    c.execute("DELETE FROM joined WHERE (other, one) IN (SELECT one, other FROM joined WHERE one = ?1)", [person])?;
+    c.execute("DELETE FROM joined WHERE one = ?1", [person])?;
     Ok(Effect::Written)
 }
 
-pub(super) fn unsee(c: &Connection, click: &ClickId) -> rusqlite::Result<Effect> {
-    c.prepare_cached("DELETE FROM sighting WHERE click = ?1")?.execute([click.as_str()])?;
+pub(super) fn unsee(c: &Statements<'_>, click: &ClickId) -> rusqlite::Result<Effect> {
+    c.execute("DELETE FROM sighting WHERE click = ?1", [click.as_str()])?;
     Ok(Effect::Written)
 }
 
 /// Removes at most `limit` rows of each table that have ended; whether there may be more.
-pub(super) fn sweep(c: &Connection, now: Time, limit: u32) -> rusqlite::Result<bool> {
+pub(super) fn sweep(c: &Statements<'_>, now: Time, limit: u32) -> rusqlite::Result<bool> {
     let mut more = false;
     for sql in [
         "DELETE FROM sighting WHERE click IN (SELECT click FROM sighting WHERE until <= ?1 LIMIT ?2)",
         "DELETE FROM link WHERE person IN (SELECT person FROM link WHERE until <= ?1 LIMIT ?2)",
         "DELETE FROM joined WHERE (one, other) IN (SELECT one, other FROM joined WHERE until <= ?1 LIMIT ?2)",
     ] {
-        more |= c.prepare_cached(sql)?.execute(params![now.millis(), limit])? == limit as usize;
+        more |= c.execute(sql, params![now.millis(), limit])? == limit as usize;
     }
     Ok(more)
 }

@@ -2,6 +2,7 @@ mod compact;
 mod damage;
 mod verdicts;
 
+use super::statements::Statements;
 use super::*;
 use crate::clock::Time;
 use std::os::unix::fs::PermissionsExt;
@@ -151,16 +152,7 @@ fn a_batch_that_fails_takes_no_other_with_it() {
     inbox.send(Message::Batch(Batch { changes: append("gone"), reply: Some(reply) })).ok().unwrap();
     drop(inbox);
     let database = opened.database.clone();
-    Writer {
-        connection: opened.connection,
-        lock: opened.lock,
-        inbox: outbox,
-        watch: watch.clone(),
-        clock,
-        rules: Rules::of(&config(folder.path())),
-        compacts: false,
-    }
-    .run();
+    writer::run(opened, outbox, watch.clone(), clock, Rules::of(&config(folder.path())));
     let fared: Vec<bool> = answers.into_iter().map(|answer| answer.blocking_recv().unwrap().is_ok()).collect();
     assert_eq!(fared, [true, false, true]);
     assert_eq!(watch.health(), Health::Fine, "the disk is not to blame");
@@ -179,16 +171,8 @@ async fn a_full_disk_is_told_and_gets_over() {
     opened.connection.pragma_update(None, "max_page_count", pages).unwrap();
     let watch = Arc::new(Watch::new(clock.clone()));
     let (inbox, outbox) = sync_channel(8);
-    let writer = Writer {
-        connection: opened.connection,
-        lock: opened.lock,
-        inbox: outbox,
-        watch: watch.clone(),
-        clock,
-        rules: Rules::of(&config(folder.path())),
-        compacts: false,
-    };
-    let thread = std::thread::spawn(move || writer.run());
+    let (seen, rules) = (watch.clone(), Rules::of(&config(folder.path())));
+    let thread = std::thread::spawn(move || writer::run(opened, outbox, seen, clock, rules));
     let commit = async |order: &str| {
         let (reply, answer) = oneshot::channel();
         inbox.send(Message::Batch(Batch { changes: append(order), reply: Some(reply) })).ok().unwrap();
@@ -264,7 +248,7 @@ fn what_has_had_its_time_is_swept_in_slices() {
     let folder = tempfile::tempdir().unwrap();
     let day = |days: i64| Time::from_seconds(days * 86_400);
     let opened = open::open(folder.path(), &Clock::manual(day(0))).unwrap();
-    let c = &opened.connection;
+    let c = &Statements::new(&opened.connection);
     let Config { keep_delivered: delivered, keep_dead: dead, waiting_max, size_max, .. } = config(folder.path());
     let (kept, room) = (deliveries::Kept { delivered, dead }, deliveries::Room { waiting_max, size_max });
     for i in 0..10 {

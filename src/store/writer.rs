@@ -2,11 +2,11 @@
 
 use super::deliveries::{Kept, Room};
 use super::health::Watch;
-use super::open::BUSY_WAIT;
+use super::open::{BUSY_WAIT, Opened};
+use super::statements::Statements;
 use super::{Change, CommitError, Config, Effect, compact, damage, deliveries, forwards, people};
 use crate::clock::{Clock, Time};
 use rusqlite::{Connection, ErrorCode};
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -61,17 +61,21 @@ enum Behind {
     Stop,
 }
 
-pub(super) struct Writer {
-    pub(super) connection: Connection,
-    /// Held until the connection is closed.
-    #[allow(dead_code, reason = "it is the lock itself that is kept, never read")]
-    pub(super) lock: File,
-    pub(super) inbox: Receiver<Message>,
-    pub(super) watch: Arc<Watch>,
-    pub(super) clock: Clock,
-    pub(super) rules: Rules,
+/// Writes until it is told to stop, or nobody is left who could tell it anything; then the store is closed.
+pub(super) fn run(opened: Opened, inbox: Receiver<Message>, watch: Arc<Watch>, clock: Clock, rules: Rules) {
+    // Dropped last.
+    let Opened { lock: _lock, connection, database: _ } = opened;
+    Writer { statements: Statements::new(&connection), inbox, watch, clock, rules, compacts: false }.run();
+}
+
+struct Writer<'c> {
+    statements: Statements<'c>,
+    inbox: Receiver<Message>,
+    watch: Arc<Watch>,
+    clock: Clock,
+    rules: Rules,
     /// Whether the file is being made smaller.
-    pub(super) compacts: bool,
+    compacts: bool,
 }
 
 /// What the writer goes by.
@@ -90,9 +94,8 @@ impl Rules {
     }
 }
 
-impl Writer {
-    /// Until it is told to stop, or nobody is left who could tell it anything.
-    pub(super) fn run(mut self) {
+impl Writer<'_> {
+    fn run(mut self) {
         let mut tidied = Instant::now();
         let mut more_to_tidy = true;
         loop {
@@ -145,7 +148,7 @@ impl Writer {
         }
         let begun = Instant::now();
         let now = self.clock.now();
-        let written = transact(&self.connection, &batches, self.rules.room, now);
+        let written = transact(&self.statements, &batches, self.rules.room, now);
         match written {
             Ok(answers) => {
                 let good = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -181,7 +184,7 @@ impl Writer {
     }
 
     fn scrub(&self, Scrub { rewrite_max, reply }: Scrub) {
-        let scrubbed = scrub(&self.connection, rewrite_max).map_err(|error| CommitError::Failed(error.to_string()));
+        let scrubbed = scrub(&self.statements, rewrite_max).map_err(|error| CommitError::Failed(error.to_string()));
         if reply.send(scrubbed).is_err() {
             tracing::debug!("the store was scrubbed although nobody waits for it any more");
         }
@@ -190,7 +193,7 @@ impl Writer {
     /// One small row, to learn whether the disk takes it.
     fn probe(&self) {
         let at = self.clock.now().millis();
-        match self.connection.execute("INSERT INTO probe VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = ?1", [at])
+        match self.statements.execute("INSERT INTO probe VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = ?1", [at])
         {
             Ok(_) => self.watch.fine(),
             Err(error) => self.trouble(&error),
@@ -199,7 +202,7 @@ impl Writer {
 
     /// The disk, not a change, is to blame.
     fn trouble(&self, error: &rusqlite::Error) {
-        match damage::met(&self.connection, error) {
+        match damage::met(&self.statements, error) {
             Some(what) => self.watch.damaged(&what),
             None => self.watch.failing(&error.to_string()),
         }
@@ -211,13 +214,13 @@ impl Writer {
         if self.watch.is_failing() {
             return false;
         }
-        let swept = sweep(&self.connection, self.rules.kept, self.clock.now());
+        let swept = sweep(&self.statements, self.rules.kept, self.clock.now());
         let tidied = swept.and_then(|more| {
-            if !self.compacts && compact::is_due(&self.connection)? {
+            if !self.compacts && compact::is_due(&self.statements)? {
                 tracing::info!("much of the store's file is free: it is made smaller");
                 self.compacts = true;
             }
-            self.compacts = self.compacts && compact::slice(&self.connection)?;
+            self.compacts = self.compacts && compact::slice(&self.statements)?;
             Ok(more || self.compacts)
         });
         tidied.unwrap_or_else(|error| {
@@ -225,7 +228,7 @@ impl Writer {
             if is_storage(&error) {
                 self.trouble(&error);
             }
-            roll_back(&self.connection);
+            roll_back(&self.statements);
             false
         })
     }
@@ -244,12 +247,12 @@ fn scrub(connection: &Connection, rewrite_max: u64) -> rusqlite::Result<Scrubbed
     Ok(Scrubbed { rewritten, log_is_empty: busy? == 0 })
 }
 
-fn sweep(connection: &Connection, kept: Kept, now: Time) -> rusqlite::Result<bool> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let people = people::sweep(connection, now, SWEEP_ROWS)?;
-    let deliveries = deliveries::sweep(connection, kept, now, SWEEP_ROWS)?;
-    let forwards = forwards::sweep(connection, kept.dead, now, SWEEP_ROWS)?;
-    connection.execute_batch("COMMIT")?;
+fn sweep(c: &Statements<'_>, kept: Kept, now: Time) -> rusqlite::Result<bool> {
+    c.execute_batch("BEGIN IMMEDIATE")?;
+    let people = people::sweep(c, now, SWEEP_ROWS)?;
+    let deliveries = deliveries::sweep(c, kept, now, SWEEP_ROWS)?;
+    let forwards = forwards::sweep(c, kept.dead, now, SWEEP_ROWS)?;
+    c.execute_batch("COMMIT")?;
     Ok(people || deliveries || forwards)
 }
 
@@ -258,45 +261,45 @@ fn sweep(connection: &Connection, kept: Kept, now: Time) -> rusqlite::Result<boo
 /// Hardly ever does a batch fail, so they are first written as one; savepoints, which cost a copy of every page that is
 /// touched, are only set where one has failed.
 fn transact(
-    connection: &Connection,
+    c: &Statements<'_>,
     batches: &[Batch],
     room: Room,
     now: Time,
 ) -> rusqlite::Result<Vec<rusqlite::Result<Vec<Effect>>>> {
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let together = batches.iter().map(|batch| write_all(connection, &batch.changes, room, now));
+    c.execute("BEGIN IMMEDIATE", [])?;
+    let together = batches.iter().map(|batch| write_all(c, &batch.changes, room, now));
     let answers = match together.collect::<rusqlite::Result<Vec<_>>>() {
         Ok(effects) => effects.into_iter().map(Ok).collect(),
         // SQLite took the whole transaction back.
-        Err(error) if connection.is_autocommit() => return Err(error),
+        Err(error) if c.is_autocommit() => return Err(error),
         Err(_) => {
-            roll_back(connection);
-            apart(connection, batches, room, now)?
+            roll_back(c);
+            apart(c, batches, room, now)?
         }
     };
-    connection.prepare_cached("COMMIT")?.execute([]).inspect_err(|_| roll_back(connection))?;
+    c.execute("COMMIT", []).inspect_err(|_| roll_back(c))?;
     Ok(answers)
 }
 
 /// Each batch within a savepoint of its own, in a transaction that is left open.
 fn apart(
-    connection: &Connection,
+    c: &Statements<'_>,
     batches: &[Batch],
     room: Room,
     now: Time,
 ) -> rusqlite::Result<Vec<rusqlite::Result<Vec<Effect>>>> {
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    c.execute("BEGIN IMMEDIATE", [])?;
     let mut answers = Vec::with_capacity(batches.len());
     for batch in batches {
-        connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
-        let effects = write_all(connection, &batch.changes, room, now);
+        c.execute("SAVEPOINT batch", [])?;
+        let effects = write_all(c, &batch.changes, room, now);
         match &effects {
             // The companions' changes are gone, too.
-            Err(_) if connection.is_autocommit() => return effects.map(|_| answers),
-            Err(_) => _ = connection.prepare_cached("ROLLBACK TO batch")?.execute([])?,
+            Err(_) if c.is_autocommit() => return effects.map(|_| answers),
+            Err(_) => _ = c.execute("ROLLBACK TO batch", [])?,
             Ok(_) => {}
         }
-        connection.prepare_cached("RELEASE batch")?.execute([])?;
+        c.execute("RELEASE batch", [])?;
         answers.push(effects);
     }
     Ok(answers)
@@ -310,36 +313,34 @@ fn roll_back(connection: &Connection) {
     }
 }
 
-fn write_all(connection: &Connection, changes: &[Change], room: Room, now: Time) -> rusqlite::Result<Vec<Effect>> {
-    changes.iter().map(|change| apply(connection, change, room, now)).collect()
+fn write_all(c: &Statements<'_>, changes: &[Change], room: Room, now: Time) -> rusqlite::Result<Vec<Effect>> {
+    changes.iter().map(|change| apply(c, change, room, now)).collect()
 }
 
-fn apply(connection: &Connection, change: &Change, room: Room, now: Time) -> rusqlite::Result<Effect> {
+fn apply(c: &Statements<'_>, change: &Change, room: Room, now: Time) -> rusqlite::Result<Effect> {
     match change {
-        Change::Sighting { click, at, until } => people::sighting(connection, click, *at, *until, now),
-        Change::Link { person, click, until, keep } => people::link(connection, person, click, *until, *keep, now),
-        Change::Join { one, other, until, limit } => people::join(connection, one, other, *until, *limit, now),
-        Change::Forget { person } => people::forget(connection, person),
-        Change::Append(draft) => deliveries::append(connection, draft, room, now),
-        Change::Lease { limit, deadline, caps } => deliveries::lease(connection, *limit, *deadline, caps, now),
-        Change::Done { id, receipt, verdict } => {
-            deliveries::done(connection, *id, receipt.as_deref(), verdict.as_deref(), now)
-        }
-        Change::Judge { id, verdict } => deliveries::judge(connection, *id, verdict, now),
-        Change::Again { id, at, why } => deliveries::again(connection, *id, *at, why),
-        Change::Dead { id, reason, detail } => deliveries::dead(connection, *id, reason, detail, now),
-        Change::Retry { id } => deliveries::retry(connection, *id, now),
-        Change::Remap { id, mapped } => deliveries::remap(connection, *id, mapped, now),
-        Change::Drop { id } => deliveries::give_up(connection, *id, now),
-        Change::Erase { id } => deliveries::erase(connection, *id, now),
-        Change::Unsee { click } => people::unsee(connection, click),
-        Change::Keep(new) => forwards::keep(connection, new, room.is_large(connection)?),
-        Change::Taken { id } => forwards::taken(connection, *id),
-        Change::Forward { id, behind } => forwards::again(connection, *id, *behind),
-        Change::Refused { id, reason } => forwards::dead(connection, *id, reason, now),
-        Change::Revive { id } => forwards::revive(connection, *id),
-        Change::Discard { id } => forwards::discard(connection, *id, now),
-        Change::Rewrite { id, record, gone } => forwards::rewrite(connection, *id, record, gone),
+        Change::Sighting { click, at, until } => people::sighting(c, click, *at, *until, now),
+        Change::Link { person, click, until, keep } => people::link(c, person, click, *until, *keep, now),
+        Change::Join { one, other, until, limit } => people::join(c, one, other, *until, *limit, now),
+        Change::Forget { person } => people::forget(c, person),
+        Change::Append(draft) => deliveries::append(c, draft, room, now),
+        Change::Lease { limit, deadline, caps } => deliveries::lease(c, *limit, *deadline, caps, now),
+        Change::Done { id, receipt, verdict } => deliveries::done(c, *id, receipt.as_deref(), verdict.as_deref(), now),
+        Change::Judge { id, verdict } => deliveries::judge(c, *id, verdict, now),
+        Change::Again { id, at, why } => deliveries::again(c, *id, *at, why),
+        Change::Dead { id, reason, detail } => deliveries::dead(c, *id, reason, detail, now),
+        Change::Retry { id } => deliveries::retry(c, *id, now),
+        Change::Remap { id, mapped } => deliveries::remap(c, *id, mapped, now),
+        Change::Drop { id } => deliveries::give_up(c, *id, now),
+        Change::Erase { id } => deliveries::erase(c, *id, now),
+        Change::Unsee { click } => people::unsee(c, click),
+        Change::Keep(new) => forwards::keep(c, new, room.is_large(c)?),
+        Change::Taken { id } => forwards::taken(c, *id),
+        Change::Forward { id, behind } => forwards::again(c, *id, *behind),
+        Change::Refused { id, reason } => forwards::dead(c, *id, reason, now),
+        Change::Revive { id } => forwards::revive(c, *id),
+        Change::Discard { id } => forwards::discard(c, *id, now),
+        Change::Rewrite { id, record, gone } => forwards::rewrite(c, *id, record, gone),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::sum::sum;
 use super::{line, verdict};
 use crate::clock::Time;
+use crate::store::statements::Statements;
 use crate::store::{DeliveryId, DraftRow, Effect, OnceRow};
 use rusqlite::{Connection, params};
 
@@ -17,13 +18,13 @@ pub(in crate::store) struct Room {
 
 impl Room {
     /// Whether the database is as large as it may get.
-    pub(in crate::store) fn is_large(self, c: &Connection) -> rusqlite::Result<bool> {
+    pub(in crate::store) fn is_large(self, c: &Statements<'_>) -> rusqlite::Result<bool> {
         Ok(size(c)? >= self.size_max)
     }
 
-    fn is_full(self, c: &Connection) -> rusqlite::Result<bool> {
+    fn is_full(self, c: &Statements<'_>) -> rusqlite::Result<bool> {
         let sql = "SELECT ifnull(sum(count), 0) FROM tally WHERE state IN ('waiting', 'leased')";
-        let waiting: i64 = c.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let waiting: i64 = c.row(sql, [], |row| row.get(0))?;
         Ok(waiting.unsigned_abs() >= self.waiting_max || self.is_large(c)?)
     }
 }
@@ -36,7 +37,12 @@ pub(in crate::store) fn size(c: &Connection) -> rusqlite::Result<u64> {
     Ok(bytes.unsigned_abs())
 }
 
-pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now: Time) -> rusqlite::Result<Effect> {
+pub(in crate::store) fn append(
+    c: &Statements<'_>,
+    draft: &DraftRow,
+    room: Room,
+    now: Time,
+) -> rusqlite::Result<Effect> {
     if is_taken(c, &draft.once, None, now)? {
         return Ok(Effect::Duplicate);
     }
@@ -51,22 +57,26 @@ pub(in crate::store) fn append(c: &Connection, draft: &DraftRow, room: Room, now
     Ok(Effect::Appended(id))
 }
 
-pub(super) fn take(c: &Connection, id: DeliveryId, keys: &[OnceRow]) -> rusqlite::Result<()> {
-    let mut take = c.prepare_cached("INSERT OR IGNORE INTO once (key, delivery, until) VALUES (?1, ?2, ?3)")?;
+pub(super) fn take(c: &Statements<'_>, id: DeliveryId, keys: &[OnceRow]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO once (key, delivery, until) VALUES (?1, ?2, ?3)";
     for once in keys {
-        take.execute(params![once.key, id.0, once.until.millis()])?;
+        c.execute(sql, params![once.key, id.0, once.until.millis()])?;
     }
     Ok(())
 }
 
 /// Whether any delivery, `own` apart, holds one of the keys.
-pub(super) fn is_taken(c: &Connection, keys: &[OnceRow], own: Option<DeliveryId>, now: Time) -> rusqlite::Result<bool> {
+pub(super) fn is_taken(
+    c: &Statements<'_>,
+    keys: &[OnceRow],
+    own: Option<DeliveryId>,
+    now: Time,
+) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM once LEFT JOIN delivery ON delivery.id = once.delivery
         WHERE once.key = ?1 AND once.until > ?2 AND once.delivery IS NOT ?3 AND delivery.state IS NOT 'dead')";
-    let mut holds = c.prepare_cached(sql)?;
     let own = own.map(|own| own.0);
     for once in keys {
-        if holds.query_row(params![once.key, now.millis(), own], |row| row.get(0))? {
+        if c.row(sql, params![once.key, now.millis(), own], |row| row.get(0))? {
             return Ok(true);
         }
     }
@@ -74,7 +84,7 @@ pub(super) fn is_taken(c: &Connection, keys: &[OnceRow], own: Option<DeliveryId>
 }
 
 fn insert(
-    c: &Connection,
+    c: &Statements<'_>,
     d: &DraftRow,
     due: Time,
     awaited: Option<(Option<i64>, Time)>,
@@ -84,27 +94,30 @@ fn insert(
     let sql = "INSERT INTO delivery (state, program, endpoint, urgency, ordered, behind, params, event, message_id,
         order_id, basis, click_id, unrepeatable, anonymous, user, arrival, due, created, call, sum, held_by)
         VALUES ('waiting', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
-    let id = c.prepare_cached(sql)?.insert(params![
-        d.program,
-        d.endpoint,
-        d.urgency,
-        d.ordered,
-        due > now,
-        d.params,
-        d.event,
-        d.message_id,
-        d.order_id,
-        d.basis,
-        d.click_id,
-        d.unrepeatable,
-        d.anonymous,
-        d.user,
-        d.arrival.millis(),
-        held_until.unwrap_or(due).millis(),
-        now.millis(),
-        d.call,
-        sum(d),
-        held_by.flatten(),
-    ])?;
+    let id = c.insert(
+        sql,
+        params![
+            d.program,
+            d.endpoint,
+            d.urgency,
+            d.ordered,
+            due > now,
+            d.params,
+            d.event,
+            d.message_id,
+            d.order_id,
+            d.basis,
+            d.click_id,
+            d.unrepeatable,
+            d.anonymous,
+            d.user,
+            d.arrival.millis(),
+            held_until.unwrap_or(due).millis(),
+            now.millis(),
+            d.call,
+            sum(d),
+            held_by.flatten(),
+        ],
+    )?;
     Ok(DeliveryId(id))
 }

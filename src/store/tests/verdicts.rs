@@ -173,7 +173,7 @@ fn what_has_no_verdict_yet_stays_a_while_longer() {
     let folder = tempfile::tempdir().unwrap();
     let day = |days: i64| Time::from_seconds(days * 86_400);
     let opened = open::open(folder.path(), &Clock::manual(day(0))).unwrap();
-    let c = &opened.connection;
+    let c = &Statements::new(&opened.connection);
     let room = deliveries::Room { waiting_max: 99, size_max: u64::MAX };
     let kept = deliveries::Kept { delivered: Duration::ZERO, dead: Duration::ZERO };
     for verdict in [None, Some(VerdictRow::pending(day(1))), Some(VerdictRow::unknown("unanswered"))] {
