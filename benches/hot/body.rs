@@ -3,12 +3,18 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderValue};
 use selvedge::click::ClickId;
 use selvedge::destination::impact;
+use selvedge::proxy::calls::body::{Plain, open};
 use selvedge::segment::referrer::enrich;
 use selvedge::segment::splice::{Edit, apply, whole};
 use selvedge::segment::{CallKind, Envelope, Expect, Names};
 use serde_json::{Value, json};
+use std::io::Write;
 
 /// A call as analytics.js sends it: 1.2 KB.
 pub(crate) const EVENT: &str = include_str!("event.json");
@@ -46,6 +52,21 @@ fn serde_json_on_an_event(bencher: Bencher) {
 #[divan::bench]
 fn serde_json_on_a_batch_of_300(bencher: Bencher) {
     by_value(bencher, &batch());
+}
+
+/// What a mobile or server SDK sends: inflated, bounded.
+#[divan::bench(sample_size = 10)]
+fn open_a_gzip_batch_of_300(bencher: Bencher) {
+    let text = batch();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let body = encoder.finish().unwrap();
+    let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
+    bencher.counter(BytesCount::of_str(&text)).bench_local(|| {
+        let Ok(Plain::Inflated(plain)) = open(&headers, black_box(&body)) else { return 0 };
+        plain.len()
+    });
+    assert!(matches!(open(&headers, &body), Ok(Plain::Inflated(plain)) if plain == text.as_bytes()));
 }
 
 /// The envelope alone.

@@ -7,8 +7,10 @@
 )]
 
 mod body;
+mod links;
 mod mapping;
 mod outbox;
+mod proxy;
 mod visit;
 
 /// The program's own allocator: half of what `serde_json::Value` costs is allocation.

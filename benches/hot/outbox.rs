@@ -1,9 +1,9 @@
 //! What it costs until a delivery is on the disk, alone and in company: writers who wait together share one fsync.
 
-use divan::Bencher;
 use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
 use selvedge::clock::{Clock, Time};
-use selvedge::destination::Endpoint;
+use selvedge::destination::{Endpoint, Order};
 use selvedge::outbox::{Appended, NewDelivery, OnceKey, Outbox};
 use selvedge::store::{Config, PersonKey, Store};
 use std::cell::Cell;
@@ -11,6 +11,17 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 const ARRIVAL: Time = Time::from_seconds(1_795_508_131);
+
+const WRITE_KEY: &str = "WRITEKEY0123456789abcdefghijklmn";
+
+/// What keeps a call and its order from a second delivery.
+#[divan::bench(sample_size = 1000)]
+fn once_keys(bencher: Bencher) {
+    let order = Order { id: "A-1".to_owned(), event_type: Some("Order Completed".to_owned()) };
+    bencher.bench_local(|| {
+        OnceKey::all(black_box(WRITE_KEY), "us", Some(black_box("ajs-next-1795508130120")), Some(&order), ARRIVAL)
+    });
+}
 
 /// One iteration is a round: every writer appends one delivery, and all wait until theirs is on the disk.
 #[divan::bench(args = [1, 64, 512], sample_size = 1, sample_count = 60)]
@@ -76,7 +87,7 @@ fn delivery(number: u64) -> NewDelivery {
         params: params.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         event: "Order Completed".to_owned(),
         once: vec![
-            OnceKey::message("WRITEKEY0123456789abcdefghijklmn", "us", &message, ARRIVAL),
+            OnceKey::message(WRITE_KEY, "us", &message, ARRIVAL),
             OnceKey::order("us", "Order Completed", &order, ARRIVAL),
         ],
         message_id: Some(message),
