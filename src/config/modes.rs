@@ -78,6 +78,9 @@ fn without_effect(section: &Section<'_>, program: &Program) {
         ("event_type_ids", !program.event_type_ids.is_empty()),
         ("custom_parameter_mapping", !program.custom_parameter_mapping.is_empty()),
         ("custom_mapping_for_products", !program.custom_mapping_for_products.is_empty()),
+        ("refund_event_names", !program.refund_event_names.is_empty()),
+        ("cancel_event_names", !program.cancel_event_names.is_empty()),
+        ("update_event_names", !program.update_event_names.is_empty()),
         ("drop_properties", !program.rule.drop_properties.is_empty()),
     ];
     let set: Vec<String> = heeded.iter().filter(|(_, set)| *set).map(|(name, _)| format!("`{name}`")).collect();

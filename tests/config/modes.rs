@@ -65,6 +65,10 @@ fn settings_that_only_selvedge_heeds_are_warned_of_where_segment_delivers() {
         custom_parameter_mapping = { Text1 = \"c\" }\naction_event_names = [\"A\"]\nsample = 0.5";
     let expected = "in mode \"segment\" `ios_app_id`, `event_type_ids`, `custom_parameter_mapping`, `drop_properties` has no effect";
     assert_eq!(warnings((1, lines), (2, "mode = \"segment\"")), [expected]);
+    let lines =
+        "mode = \"segment\"\nrefund_event_names = [\"R\"]\ncancel_event_names = [\"C\"]\nupdate_event_names = [\"U\"]";
+    let expected = "in mode \"segment\" `refund_event_names`, `cancel_event_names`, `update_event_names` has no effect";
+    assert_eq!(warnings((1, lines), (2, "mode = \"segment\"")), [expected]);
     // What all programs share may be said once.
     let all = format!("{NEEDED}[impact]\nmode = \"segment\"\n{}", program("a", 1, "event_type_id = 7"));
     let found = faults_of(&all);
