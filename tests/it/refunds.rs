@@ -1,6 +1,6 @@
 //! Orders that are taken back, in whole or in part, cancelled or changed.
 
-use crate::harness::{Stage, Starting, eventually};
+use crate::harness::{Edge, Stage, Starting, eventually};
 use crate::verdicts::{order, prompt};
 use selvedge::demo::{Answer, Seen};
 use serde_json::{Value, json};
@@ -15,6 +15,18 @@ fn refunding(edge: Starting) -> Starting {
 
 fn event(name: &str, message: &str, properties: &Value) -> Value {
     json!({"type": "track", "event": name, "messageId": message, "userId": "back-office", "properties": properties})
+}
+
+impl Edge {
+    /// A delivery, once it is a dead letter.
+    async fn dead(&self, id: u64) -> Value {
+        eventually(&format!("delivery {id} to be dead"), async || {
+            let shown = self.admin(&format!("/api/deliveries/{id}")).await;
+            let shown: Value = serde_json::from_slice(&shown.body).unwrap();
+            (shown["state"] == "dead").then_some(shown)
+        })
+        .await
+    }
 }
 
 /// Method, and the form's fields in the order in which they were sent.
@@ -148,15 +160,42 @@ async fn an_order_without_a_known_action_is_named_by_event_type_and_order() {
         (8, "nothing_to_change"),
     ];
     for (id, reason) in dead {
-        let dead = eventually("the dead letter", async || {
-            let shown = stage.edge.admin(&format!("/api/deliveries/{id}")).await;
-            let shown: Value = serde_json::from_slice(&shown.body).unwrap();
-            (shown["state"] == "dead").then_some(shown)
-        })
-        .await;
+        let dead = stage.edge.dead(id).await;
         assert_eq!(dead["reason"], reason, "{dead}");
     }
     assert_eq!(stage.impact.changes().len(), 0);
+}
+
+#[tokio::test]
+async fn a_part_without_products_keeps_back_neither_the_rest_nor_a_cancellation() {
+    let mut stage = Stage::set_with(refunding).await;
+    stage.impact.submissions_script().always(Answer::status(503));
+    let products = json!([{"sku": "s1", "price": "12.50", "quantity": 2}, {"sku": "s2", "price": 3, "quantity": 1}]);
+    let listed = event("Order Completed", "o2", &json!({"order_id": "o2", "discount": 1, "products": products}));
+    for call in [order("o1"), listed] {
+        assert_eq!(stage.track(call).await, 200);
+    }
+    // All of them come before the verdicts on their orders, and wait for these.
+    for (name, message, properties) in [
+        ("Order Refunded", "r3", json!({"order_id": "o1", "total": 4})),
+        ("Order Cancelled", "c4", json!({"order_id": "o1"})),
+        ("Order Refunded", "r5", json!({"order_id": "o2", "total": "26.99"})),
+        ("Order Refunded", "r6", json!({"order_id": "o2", "total": 27})),
+    ] {
+        assert_eq!(stage.track(event(name, message, &properties)).await, 200);
+    }
+    stage.edge.kill_and_run_again().await;
+    stage.impact.submissions_script().usual();
+    for id in [4, 6] {
+        stage.edge.judged(id, "accepted").await;
+    }
+    for id in [3, 5] {
+        assert_eq!(stage.edge.dead(id).await["reason"], "part_without_products");
+    }
+    let mut told: Vec<_> =
+        stage.impact.changes().iter().map(|seen| seen.field("DispositionCode").map(String::from)).collect();
+    told.sort();
+    assert_eq!(told, ["ITEM_RETURNED", "REJECTED"].map(|code| Some(code.to_owned())));
 }
 
 #[tokio::test]

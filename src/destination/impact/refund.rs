@@ -14,6 +14,7 @@ use super::config::Program;
 use super::verdict::value_of;
 use super::{path, value};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 /// What happened to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +25,16 @@ pub(super) enum Kind {
 }
 
 /// Where an order's id is: as for conversions, but a refund's own messageId is not its order's.
-const ORDER_ID: [&str; 3] = ["properties.orderId", "properties.order_id", "properties.transactionID"];
+pub(super) const ORDER_ID: [&str; 3] = ["properties.orderId", "properties.order_id", "properties.transactionID"];
 /// What an order amounts to after a change, as an action counts it: without shipping and tax.
-const AMOUNT: [&str; 2] = ["properties.revenue", "properties.subtotal"];
+pub(super) const AMOUNT: [&str; 2] = ["properties.revenue", "properties.subtotal"];
 /// What a refund without products gives back; the first is the closest to what was sent of the order.
-const GIVEN_BACK: [&str; 3] = ["properties.revenue", "properties.subtotal", "properties.total"];
+pub(super) const GIVEN_BACK: [&str; 3] = ["properties.revenue", "properties.subtotal", "properties.total"];
+/// What the customer has become by a change.
+pub(super) const STATUS: &str = "context.traits.status";
 /// More than any currency has, and a little for prices that were divided.
 const PLACES: usize = 12;
-/// What makes a second reversal of one order the same; no event type is called so.
+/// What makes a second reversal of one order the same, whatever called for it; no event type is called so.
 const REVERSAL: &str = "DELETE Actions";
 /// The documented reason of a change.
 const ORDER_UPDATE: &str = "ORDER_UPDATE";
@@ -45,14 +48,8 @@ pub(super) fn request(program: &Program, call: &Value, kind: Kind) -> Request {
         value,
         source: "settings.eventTypeId".into(),
     }));
-    let products = match path::find(call, "properties.products") {
-        None | Some(Value::Null) => None,
-        Some(Value::Array(list)) => Some(list.as_slice()).filter(|list| !list.is_empty()),
-        // Lest a whole order be taken back for what somebody wrote without its list.
-        Some(other) => Some(std::slice::from_ref(other)),
-    };
     let (mut is_reversal, mut is_relative) = (false, false);
-    match (kind, products) {
+    match (kind, products(call)) {
         (Kind::Refunded, Some(products)) => {
             is_relative = true;
             params.push(constant("Reason", "ITEM_RETURNED"));
@@ -64,7 +61,7 @@ pub(super) fn request(program: &Program, call: &Value, kind: Kind) -> Request {
                 (None, Some(products)) => params.extend(items(products).into_iter().filter(|item| is_sku(&item.name))),
                 (amount, _) => params.extend(amount),
             }
-            params.extend(at(call, "context.traits.status", "CustomerStatus"));
+            params.extend(at(call, STATUS, "CustomerStatus"));
         }
         (Kind::Refunded, None) => {
             is_reversal = true;
@@ -76,9 +73,21 @@ pub(super) fn request(program: &Program, call: &Value, kind: Kind) -> Request {
             params.push(constant("DispositionCode", "REJECTED"));
         }
     }
-    let order = order_id.map(|id| Order { id: id.value, event_type: is_reversal.then(|| REVERSAL.to_owned()) });
+    // Whether an amount is all of its order is not known yet: it must keep no other reversal back.
+    let is_certain = is_reversal && !params.iter().any(|param| param.name == "Amount");
+    let order = order_id.map(|id| Order { id: id.value, event_type: is_certain.then(|| REVERSAL.to_owned()) });
     // What is taken off an amount would be taken off twice.
     Request { endpoint: Endpoint::Actions, params, order, unrepeatable: is_relative }
+}
+
+/// The products that it is about; `None` where it names none.
+pub(super) fn products(call: &Value) -> Option<&[Value]> {
+    match path::find(call, "properties.products")? {
+        Value::Null => None,
+        Value::Array(list) => Some(list.as_slice()).filter(|list| !list.is_empty()),
+        // Lest a whole order be taken back for what somebody wrote without its list.
+        other => Some(std::slice::from_ref(other)),
+    }
 }
 
 /// The form of a mapped refund, and how it names its action: by the id that the verdict on its order gave, else by the
@@ -112,6 +121,9 @@ pub fn addressed(params: &[(String, String)], about: Option<Conversion<'_>>) -> 
 
 /// What keeps a mapped refund from going out, whatever becomes of its order.
 pub(in crate::destination) fn flaw(params: &[(String, String)]) -> Option<Unfit> {
+    if value_of(params, "OrderId").is_none() {
+        return Some(Unfit::NoActionId);
+    }
     if is_reversal(params) {
         return None;
     }
@@ -143,21 +155,41 @@ fn is_whole(amount: &str, about: Option<Conversion<'_>>) -> bool {
     given_back.zip(sent).is_some_and(|(given_back, sent)| given_back >= sent)
 }
 
-/// What a conversion amounted to: by its order, else by its items.
+/// What a conversion amounted to: by its order, else by its items; `None` where an item's amount is not known.
 fn amount_of(params: &[(String, String)]) -> Option<u128> {
-    if let Some(amount) = value_of(params, "OrderSubTotalPostDiscount") {
+    let sent: HashMap<&str, &str> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    if let Some(amount) = sent.get("OrderSubTotalPostDiscount") {
         return money(amount);
     }
-    let is_item = |name: &str| name.strip_prefix("ItemSubTotal").is_some_and(|number| number.parse::<u32>().is_ok());
-    let mut items = params.iter().filter(|(name, _)| is_item(name)).map(|(_, amount)| money(amount)).peekable();
-    items.peek()?;
-    let sum = items.try_fold(0u128, |sum, item| sum.checked_add(item?))?;
-    sum.checked_sub(value_of(params, "OrderDiscount").map_or(Some(0), money)?)
+    let items: HashSet<&str> = sent.keys().filter_map(|name| item_of(name)).collect();
+    if items.is_empty() {
+        return None;
+    }
+    let sum = items.into_iter().try_fold(0u128, |sum, item| sum.checked_add(amount_of_item(&sent, item)?))?;
+    sum.checked_sub(sent.get("OrderDiscount").map_or(Some(0), |discount| money(discount))?)
+}
+
+/// By its subtotal, else by price × quantity.
+fn amount_of_item(sent: &HashMap<&str, &str>, item: &str) -> Option<u128> {
+    let of = |name: &str| sent.get(format!("{name}{item}").as_str()).copied();
+    match of("ItemSubTotal") {
+        Some(amount) => money(amount),
+        None => product(of("ItemPrice")?, of("ItemQuantity")?).and_then(in_last_unit),
+    }
+}
+
+/// The number of the item that a parameter is about: 2 of `ItemSku2`, and of `ItemText2_1`.
+fn item_of(name: &str) -> Option<&str> {
+    let name = name.strip_prefix("Item")?.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+    Some(name.split_once('_').map_or(name, |(number, _)| number)).filter(|number| !number.is_empty())
 }
 
 /// A plain decimal number of at most [`PLACES`], in its last unit.
 fn money(text: &str) -> Option<u128> {
-    let (digits, places) = decimal(text)?;
+    decimal(text).and_then(in_last_unit)
+}
+
+fn in_last_unit((digits, places): (u128, usize)) -> Option<u128> {
     digits.checked_mul(10u128.pow(u32::try_from(PLACES.checked_sub(places)?).ok()?))
 }
 
@@ -221,12 +253,17 @@ fn items(products: &[Value]) -> Vec<Param> {
 
 /// `-(price × quantity)`, to the last digit; `None` where one is no plain decimal number, or below zero.
 fn minus_product(price: &str, quantity: &str) -> Option<String> {
-    let ((price, places), (quantity, more)) = (decimal(price)?, decimal(quantity)?);
-    let digits = price.checked_mul(quantity)?.to_string();
-    let places = places + more;
-    let padded = format!("{digits:0>width$}", width = places + 1);
+    let (number, places) = product(price, quantity)?;
+    let sign = if number == 0 { "" } else { "-" };
+    let padded = format!("{number:0>width$}", width = places + 1);
     let (whole, fraction) = padded.split_at_checked(padded.len().checked_sub(places)?)?;
-    Some(if places == 0 { format!("-{whole}") } else { format!("-{whole}.{fraction}") })
+    Some(if places == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
+}
+
+/// `price × quantity`, as [`decimal`] has numbers.
+fn product(price: &str, quantity: &str) -> Option<(u128, usize)> {
+    let ((price, places), (quantity, more)) = (decimal(price)?, decimal(quantity)?);
+    Some((price.checked_mul(quantity)?, places + more))
 }
 
 /// The digits of a number, and how many of them stand behind its dot.
@@ -247,6 +284,8 @@ mod tests {
             ("12.50", "2", Some("-25.00")),
             ("0.10", "3", Some("-0.30")),
             ("7", "1", Some("-7")),
+            ("0", "2", Some("0")),
+            ("0.00", "1", Some("0.00")),
             ("0.333", "0.5", Some("-0.1665")),
             ("99999999999999999999.99", "1", Some("-99999999999999999999.99")),
             ("-1", "2", None),
@@ -316,6 +355,13 @@ mod tests {
         let by_items = form(&[("ItemSubTotal1", "20"), ("ItemSubTotal2", "10.5"), ("OrderDiscount", "0.40")]);
         let unknown = form(&[("OrderId", "o1")]);
         let odd = form(&[("OrderSubTotalPostDiscount", "30.1e0")]);
+        let priced = [("ItemPrice1", "12.50"), ("ItemQuantity1", "2"), ("ItemSku2", "s")];
+        let by_price =
+            form(&[&priced[..], &[("ItemPrice2", "3"), ("ItemQuantity2", "2"), ("OrderDiscount", "0.90")]].concat());
+        let mixed = form(&[&priced[..], &[("ItemSubTotal2", "5.1"), ("ItemText2_1", "t")]].concat());
+        // Of one of two items nobody knows how many there were, or what it cost.
+        let uncounted = form(&[&priced[..], &[("ItemPrice2", "3")]].concat());
+        let unpriced = form(&priced);
         for (amount, sent, is_sent) in [
             ("30.1", &by_order, true),
             ("30.10", &by_items, true),
@@ -326,6 +372,12 @@ mod tests {
             ("much", &by_order, false),
             ("30.1", &unknown, false),
             ("30.1", &odd, false),
+            ("30.1", &by_price, true),
+            ("30.09", &by_price, false),
+            ("30.1", &mixed, true),
+            ("30.09", &mixed, false),
+            ("30.1", &uncounted, false),
+            ("30.1", &unpriced, false),
         ] {
             let refund = form(&[("OrderId", "o1"), ("DispositionCode", "ITEM_RETURNED"), ("Amount", amount)]);
             let about = Conversion { action_id: Some("1.2.3"), params: sent };
