@@ -92,7 +92,7 @@ fn without_effect(section: &Section<'_>, program: &Program) {
     }
 }
 
-/// Whether one call may be both programs': they share a source and a kind of call, and no filters part them.
+/// Whether one call may be both programs': they share a source and a kind of call, and no two different filters part them.
 fn meet(one: &Program, other: &Program, config: &Config) -> bool {
     let listed = &config.segment.sources;
     let both = |key: &str, name: &str| takes(one, key, name) && takes(other, key, name);
@@ -106,7 +106,8 @@ fn meet(one: &Program, other: &Program, config: &Config) -> bool {
         |program: &Program| [program.enable_page_events, program.enable_screen_events, program.enable_identify_events];
     let shares_kind = enabled(one).iter().zip(enabled(other)).any(|(one, other)| *one && other);
     let shares_event = events(one).any(|event| events(other).any(|theirs| theirs == event));
-    let parted = one.rule.filter.is_some() && other.rule.filter.is_some();
+    let filter = |program: &Program| program.rule.filter.clone().filter(|filter| !filter.takes_all());
+    let parted = filter(one).zip(filter(other)).is_some_and(|(one, other)| one != other);
     shares_source && (shares_kind || shares_event) && !parted
 }
 

@@ -113,7 +113,12 @@ impl<'t> Lexer<'t> {
             let fault = Fault::error(self.at..self.text.len(), format!("this text has no closing {quote}"));
             return Err(fault.help("a text ends with the quote that begins it; the other kind may stand inside"));
         };
+        let start = self.at;
         self.at += text.len() + 2;
+        if text.ends_with('\\') && self.rest().starts_with(is_plain) {
+            let fault = Fault::error(start..self.at, "the text ends here: nothing is escaped inside a text");
+            return Err(fault.help("put the other kind of quote around it: \"it's\""));
+        }
         Ok(Token::Text(text))
     }
 

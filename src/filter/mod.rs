@@ -89,6 +89,11 @@ impl Filter {
         parser::parse(text).map(|root| Self { root: Some(root) })
     }
 
+    /// Whether it is `all`.
+    pub fn takes_all(&self) -> bool {
+        self.root.is_none()
+    }
+
     /// Whether the filter takes this call.
     pub fn takes(&self, event: &Event<'_>) -> bool {
         self.root.as_ref().is_none_or(|root| evaluate::is_true(&evaluate::value(root, event)))
@@ -99,10 +104,10 @@ impl Filter {
         self.root.as_ref().map(|root| Part::of(root, event))
     }
 
-    /// Where a word stands that was probably meant as a text, with a warning for each: `properties.region = Canada`
-    /// compares with the call's field `Canada`.
+    /// Where a path begins that no call has, with a warning for each: `region = "Canada"` asks for the call's own field
+    /// `region`, and `properties.region = Canada` for its field `Canada`.
     pub fn doubts(text: &str) -> Vec<Fault> {
-        parser::doubts(text)
+        if text.trim() == ALL { Vec::new() } else { parser::doubts(text) }
     }
 }
 

@@ -1,10 +1,10 @@
 //! From tokens to a tree: one function for each rule of the grammar, so that the tightest binding is the deepest.
 
-use super::DEPTH_MAX;
 use super::function::Function;
 use super::lexer::{Lexer, Placed, Token};
 use super::path::Path;
 use super::tree::{Comparison, Expr};
+use super::{ALL, DEPTH_MAX};
 use crate::fault::{Fault, nearest};
 use serde_json::Value;
 use std::ops::Range;
@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, Fault> {
     Parser::new(text)?.whole()
 }
 
-/// Warnings about texts that were probably forgotten to be quoted; none where the filter cannot be read.
+/// Warnings about paths that begin with no field of a call; none where the filter cannot be read.
 pub(super) fn doubts(text: &str) -> Vec<Fault> {
     let Ok(mut parser) = Parser::new(text) else { return Vec::new() };
     match parser.whole() {
@@ -23,7 +23,7 @@ pub(super) fn doubts(text: &str) -> Vec<Fault> {
     }
 }
 
-/// The fields of a call's top level that Segment knows: a word that is compared with is one of them, or has lost its quotes.
+/// The fields of a call's top level that Segment knows: a path begins with one of them, or something was forgotten.
 const FIELDS: [&str; 22] = [
     "type",
     "event",
@@ -99,11 +99,13 @@ impl<'t> Parser<'t> {
         let (Token::Sign(sign) | Token::Word(sign)) = self.next.token else { return Ok(left) };
         let Some(comparison) = Comparison::parse(sign) else { return Ok(left) };
         self.advance()?;
+        if (comparison, &self.next.token) == (Comparison::Less, &Token::Sign(">")) {
+            return Err(self.refuse("`<>` is no comparison").help("FQL has `!=`"));
+        }
         let is_parenthesis = self.next.token == Token::Sign("(");
         if comparison == Comparison::In && is_parenthesis {
             return Err(self.refuse("a list stands in brackets").help("write `type in ['track', 'page']`"));
         }
-        self.doubt();
         Ok(Expr::Compare(Box::new(left), comparison, Box::new(self.value()?)))
     }
 
@@ -146,7 +148,7 @@ impl<'t> Parser<'t> {
             Token::Number(number) => self.literal(Value::Number(number)),
             Token::Path(path) => {
                 self.advance()?;
-                Ok(Expr::Path(path))
+                Ok(self.path(path, span))
             }
             Token::Word(word) => self.word(word, span),
             Token::Sign("[") => {
@@ -174,7 +176,10 @@ impl<'t> Parser<'t> {
             _ => self.advance()?,
         }
         if !self.take_sign("(")? {
-            return Ok(Expr::Path(Path { steps: vec![word.to_owned()] }));
+            if word == "not" && matches!(self.next.token, Token::Word(_) | Token::Path(_)) && !self.is_joint() {
+                return Err(Fault::error(span, "FQL has no word `not`").help(NOT));
+            }
+            return Ok(self.path(Path { steps: vec![word.to_owned()] }, span));
         }
         let Some(function) = Function::parse(word) else { return Err(no_function(word, span)) };
         let arguments = self.items(")")?;
@@ -184,6 +189,24 @@ impl<'t> Parser<'t> {
             return Err(Fault::error(span, message).help(format!("write `{word}({})`", function.takes().join(", "))));
         }
         Ok(Expr::Call(function, arguments))
+    }
+
+    /// A path, which is noted where it begins with no field that calls have.
+    fn path(&mut self, path: Path, span: Range<usize>) -> Expr {
+        if let Some(first) = path.steps.first().filter(|first| !FIELDS.contains(&first.as_str())) {
+            let message = format!("`{first}` is taken as a field of the call, and calls have no such field");
+            let help = match nearest(first, FIELDS.into_iter().chain([ALL])) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("a text stands in quotes: '{first}'; a property is written `properties.{path}`"),
+            };
+            self.doubts.push(Fault::warning(span, message).help(help));
+        }
+        Expr::Path(path)
+    }
+
+    /// Whether the token at hand joins what stands before it with what follows.
+    fn is_joint(&self) -> bool {
+        matches!(self.next.token, Token::Word(word) if matches!(word, "and" | "or") || Comparison::parse(word).is_some())
     }
 
     /// Values with commas between them, up to the sign that ends them; the one that begins them is taken already.
@@ -249,12 +272,16 @@ impl<'t> Parser<'t> {
             }
             _ => self.refuse("this does not belong to what stands before it"),
         };
+        if self.next.token == Token::Word("not") {
+            return self.refuse("FQL has no word `not`").help(NOT);
+        }
         let meant = match self.next.token {
             Token::Word(word) => nearest(word, ["and", "or"].into_iter()),
             _ => None,
         };
         match (&self.next.token, meant) {
             (_, Some(word)) => fault.help(format!("did you mean `{word}`?")),
+            (Token::Sign("["), None) => fault.help("a path leads into objects, and into no element of a list"),
             (Token::Word(_) | Token::Path(_) | Token::Number(_), None) => {
                 fault.help("a text stands in quotes: 'United States'; expressions are joined with `and` or `or`")
             }
@@ -262,21 +289,13 @@ impl<'t> Parser<'t> {
             _ => fault.help("expected `and`, `or` or the end"),
         }
     }
-
-    /// Notes a word that is compared with, where it is no field that calls have.
-    fn doubt(&mut self) {
-        let Token::Word(word) = self.next.token else { return };
-        let is_value = matches!(word, "true" | "false" | "null") || Function::parse(word).is_some();
-        if !is_value && !FIELDS.contains(&word) {
-            let message = format!("`{word}` is taken as a field of the call, and calls have no such field");
-            let help = format!("a text stands in quotes: '{word}'");
-            self.doubts.push(Fault::warning(self.next.span.clone(), message).help(help));
-        }
-    }
 }
 
 /// What can stand behind `!`.
 const NEGATION: &str = "write `!( … )` around a whole expression, or compare with `!=`";
+
+/// How FQL negates.
+const NOT: &str = "write `!( … )`: `!(userId in ['a', 'b'])`";
 
 /// What a value can be.
 const VALUES: &str = "a value is a path, a text in quotes, a number, true, false, null, a list or a function";
@@ -306,6 +325,7 @@ fn list(elements: Vec<Expr>) -> Expr {
 fn no_function(word: &str, span: Range<usize>) -> Fault {
     let names = Function::names().collect::<Vec<_>>().join(", ");
     let help = match nearest(word, Function::names()) {
+        _ if word == "not" => NOT.to_owned(),
         Some(near) => format!("did you mean `{near}`? There are: {names}"),
         None => format!("there are: {names}"),
     };

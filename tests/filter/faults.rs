@@ -47,6 +47,13 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("properties.\u{fc} = 1", "           ^", "`\u{fc}` has no place", "letters A to Z, digits, `_` and `-`"),
     ("\u{fc} = 1", "^", "`\u{fc}` has no place", "letters A to Z"),
     (".a = 1", "^", "`.` has no place", "begins with a name"),
+    ("not a", "^^^", "no word `not`", "`!( … )`"),
+    ("not(a)", "^^^", "no function `not`", "`!( … )`"),
+    ("a and not b.c", "      ^^^", "no word `not`", "`!( … )`"),
+    ("a not in [1]", "  ^^^", "no word `not`", "`!( … )`"),
+    ("a <> 1", "   ^", "`<>` is no comparison", "`!=`"),
+    ("properties.products[0].sku = 1", "                   ^", "does not belong", "no element of a list"),
+    (r"a = 'it\'s'", "    ^^^^^", "nothing is escaped", "\"it's\""),
 ];
 
 #[test]
@@ -129,14 +136,34 @@ fn a_faulty_filter_refuses_the_configuration_with_its_place() {
 }
 
 #[test]
-fn a_word_without_quotes_is_doubted() {
+fn a_path_that_begins_with_no_field_is_doubted() {
     let (refused, report) = configured("filter = 'properties.region = Canada'");
     assert!(!refused, "{report}");
     assert!(
         report.starts_with("x.toml:12:31: warning: `filter`: `Canada` is taken as a field of the call"),
         "{report}"
     );
-    for filter in ["userId = anonymousId", "a = true", "a = properties.b", "a = lowercase(b)", "Canada"] {
+    for (filter, column, help) in [
+        (
+            "properties.region = Canada",
+            31,
+            "a text stands in quotes: 'Canada'; a property is written `properties.Canada`",
+        ),
+        ("region = 1", 11, "a text stands in quotes: 'region'; a property is written `properties.region`"),
+        (
+            "contains(url.path, event)",
+            20,
+            "a text stands in quotes: 'url'; a property is written `properties.url.path`",
+        ),
+        ("userid != null", 11, "did you mean `userId`?"),
+        ("property.a = 1", 11, "did you mean `properties`?"),
+        ("ALL", 11, "did you mean `all`?"),
+    ] {
+        let (refused, report) = configured(&format!("filter = '{filter}'"));
+        let place = format!("x.toml:12:{column}: warning: ");
+        assert!(!refused && report.starts_with(&place) && report.ends_with(&format!("help: {help}")), "{report}");
+    }
+    for filter in ["userId = anonymousId", "type = true", "event = properties.b", "type = lowercase(event)", "all"] {
         let (refused, report) = configured(&format!("filter = '{filter}'"));
         assert!(!refused && report.is_empty(), "{filter}: {report}");
     }
