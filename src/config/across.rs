@@ -24,6 +24,7 @@ pub(super) fn check(root: &mut Section<'_>, config: &Config) {
     } else {
         sound &= check_sources(&programs, config);
     }
+    check_changes(&programs, config);
     if sound {
         super::modes::check(&segment, &sources, &programs, config);
     }
@@ -71,6 +72,21 @@ fn check_unique(sections: &[Section<'_>], key: &str, what: &str) -> bool {
         taken.push(value);
     }
     unique
+}
+
+/// What happens to an order names its action by the order's verdict, or else by an event type.
+fn check_changes(sections: &[Section<'_>], config: &Config) {
+    for (section, program) in sections.iter().zip(&config.impact.programs) {
+        let lists = [&program.refund_event_names, &program.cancel_event_names, &program.update_event_names];
+        let has_changes = lists.iter().any(|list| !list.is_empty());
+        let is_named = program.event_type_id.is_some() || !program.event_type_ids.is_empty();
+        if has_changes && !config.delivery.verdicts && !is_named {
+            section.warn(
+                "without `verdicts` and `event_type_id` no refund, cancellation or update can name its action",
+                "set `event_type_id`, or verdicts = true in [delivery]",
+            );
+        }
+    }
 }
 
 /// Once sources are listed, a program can take only these.

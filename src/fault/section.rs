@@ -358,11 +358,11 @@ impl<'r> Section<'r> {
         names
     }
 
-    /// The texts in the table under a key, with their places.
-    pub fn texts(&self, key: &str) -> Vec<(&'r str, Range<usize>)> {
+    /// The texts in the table under a key, with their names and places.
+    pub fn texts(&self, key: &str) -> Vec<(&'r str, &'r str, Range<usize>)> {
         let table = self.raw(key).and_then(|value| value.get_ref().as_table());
-        let values = table.into_iter().flat_map(|table| table.values());
-        values.filter_map(|value| Some((value.get_ref().as_str()?, value.span()))).collect()
+        let entries = table.into_iter().flat_map(|table| table.iter());
+        entries.filter_map(|(name, value)| Some((&**name.get_ref(), value.get_ref().as_str()?, value.span()))).collect()
     }
 
     /// How the section is written: `[listen]`, `[[site]]`.

@@ -95,7 +95,10 @@ fn each_fault_of_a_program_has_its_place() {
         ("filter = 'type = \"track'\n", "10:18 error `filter`: this text has no closing \""),
         ("filter = 1\n", "10:10 error `filter` must be a filter, not a whole number"),
         ("event_type_id = 1.5\n", "10:17 error `event_type_id` must be a string or a whole number, not a number"),
-        ("event_type_ids = { A = true }\n", "10:24 error `A` must be a string or a whole number, not true or false"),
+        (
+            "event_type_ids = { \"Order Completed\" = true }\n",
+            "10:40 error `Order Completed` must be a string or a whole number, not true or false",
+        ),
         ("custom_parameter_mapping = { Note = 1 }\n", "10:37 error `Note` must be a string, not a whole number"),
         ("custom_parameter_mapping = []\n", "10:28 error `custom_parameter_mapping` must be a table, not a list"),
         ("mode = \"indirect\"\n", "10:8 error `mode` cannot be \"indirect\""),

@@ -114,6 +114,51 @@ fn a_target_without_a_name_is_refused_and_a_doubtful_path_a_warning() {
 }
 
 #[test]
+fn a_target_with_white_space_around_it_is_refused() {
+    let text = format!("{NEEDED}{PROGRAM}custom_parameter_mapping = {{ \"CustomerEmail \" = \"traits.mail\" }}\n");
+    let expected = "error `CustomerEmail ` begins or ends with white space";
+    assert!(faults_of(&text).iter().any(|fault| fault.contains(expected)), "{:?}", faults_of(&text));
+}
+
+#[test]
+fn an_address_that_would_go_out_plain_is_a_warning() {
+    for (mapping, target, path, is_told) in [
+        ("custom_parameter_mapping", "Text2", "properties.Email", true),
+        ("custom_parameter_mapping", "CustomerId", "context.traits.email", true),
+        ("custom_parameter_mapping", "CustomerId", "properties.emails[0]", false),
+        ("custom_parameter_mapping", "customeremail", "properties.email", false),
+        ("custom_parameter_mapping", "CustomerEmail", "properties.email", false),
+        ("custom_parameter_mapping", "Text2", "properties.email.domain", false),
+        ("custom_mapping_for_products", "ItemName", "recipientEmail", true),
+    ] {
+        let text = format!("{NEEDED}{PROGRAM}{mapping} = {{ {target} = \"{path}\" }}\n");
+        let told = faults_of(&text).iter().any(|fault| fault.contains("an e-mail address goes out plain"));
+        assert_eq!(told, is_told, "{target} = {path}: {:?}", faults_of(&text));
+    }
+}
+
+#[test]
+fn settings_that_keep_a_program_from_its_work_are_warnings() {
+    let faults = |lines: &str, rest: &str| faults_of(&format!("{NEEDED}{PROGRAM}{lines}\n{rest}"));
+    let unlisted = "event_type_ids = { \"Order Completed\" = 1, Signup = 2 }";
+    let changes = "without `verdicts` and `event_type_id` no refund, cancellation or update can name its action";
+    let (refunds, silent) = ("refund_event_names = [\"R\"]", "[delivery]\nverdicts = false\n");
+    for (lines, rest, expected) in [
+        (unlisted, "", Some("`Signup` does nothing here: it is none of `action_event_names`")),
+        ("drop_properties = [\"event\"]", "", Some("without its `event` no track call is mapped")),
+        ("drop_properties = [\"properties.event\"]", "", None),
+        (refunds, silent, Some(changes)),
+        (refunds, "", None),
+        ("event_type_id = 7\nrefund_event_names = [\"R\"]", silent, None),
+        ("", silent, None),
+    ] {
+        let told = faults(lines, rest);
+        assert_eq!(told.len(), 1 + usize::from(expected.is_some()), "{lines} {rest}: {told:?}");
+        assert!(told.iter().any(|fault| expected.is_none_or(|it| fault.ends_with(it))), "{lines} {rest}: {told:?}");
+    }
+}
+
+#[test]
 fn an_event_in_two_lists_is_a_warning_at_the_one_that_does_nothing() {
     let text = format!(
         "{NEEDED}{PROGRAM}refund_event_names = [\"Order Completed\", \"Back\"]\ncancel_event_names = [\"Back\"]\nupdate_event_names = [\"Other\"]\n"

@@ -1,7 +1,7 @@
 //! The `[impact]` section and its programs: the guide's settings under the guide's names.
 
 use super::super::Rule;
-use super::{names, path};
+use super::{email, names, path};
 use crate::fault::{Section, form};
 use crate::secret::Secret;
 use http::Uri;
@@ -197,13 +197,23 @@ impl Program {
                 }
             }
         }
+        for (event, span) in section.names("event_type_ids") {
+            if !self.action_event_names.iter().any(|name| name == event) {
+                let message = format!("`{event}` does nothing here: it is none of `action_event_names`");
+                section.warn_at(span, message, "list it there, or leave it out");
+            }
+        }
+        for (_, span) in section.places("drop_properties").into_iter().filter(|(path, _)| *path == "event") {
+            let message = "without its `event` no track call is mapped";
+            section.warn_at(span, message, "drop paths that the mapping does not live by: \"properties.notes\"");
+        }
     }
 }
 
 /// Warns of the targets of a custom mapping that impact.com may not know, and of paths that lead nowhere.
 fn doubt_targets(section: &Section<'_>, key: &str, doubt: impl Fn(&str) -> Option<(String, String)>) {
-    for (path, span) in section.texts(key) {
-        if let Some((message, help)) = path::doubt(path) {
+    for (name, path, span) in section.texts(key) {
+        if let Some((message, help)) = path::doubt(path).or_else(|| doubt_address(name, path)) {
             section.warn_at(span, message, help);
         }
     }
@@ -214,10 +224,23 @@ fn doubt_targets(section: &Section<'_>, key: &str, doubt: impl Fn(&str) -> Optio
                 format!("a target of `{key}` has no name"),
                 "name one of impact.com's parameters: CustomerStatus, or ItemBrand of products",
             );
+        } else if name.trim() != name {
+            let message = format!("`{name}` begins or ends with white space");
+            section.refuse_at(span, message, format!("write `{}`", name.trim()));
         } else if let Some((message, help)) = doubt(name) {
             section.warn_at(span, message, help);
         }
     }
+}
+
+/// Only `CustomerEmail` is hashed: another parameter would carry an address plain.
+fn doubt_address(name: &str, path: &str) -> Option<(String, String)> {
+    let is_address = path.rsplit(['.', '[']).next().is_some_and(|step| step.to_lowercase().contains("email"));
+    let is_plain = is_address && !email::is_hashed(name);
+    is_plain.then(|| {
+        let message = format!("`{name}` gets what is in `{path}` as it is: an e-mail address goes out plain");
+        (message, format!("only `{}` is hashed: map that, or an id that is no address", email::PARAMETER))
+    })
 }
 
 fn read_mode(section: &mut Section<'_>) -> Option<Mode> {

@@ -4,6 +4,15 @@ use super::config::EmailNormalization;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 
+/// The parameter that addresses go out in.
+pub(super) const PARAMETER: &str = "CustomerEmail";
+
+/// Whether what a custom mapping finds for this parameter is hashed: however the name is spelt, an address never goes out
+/// plain in it.
+pub(super) fn is_hashed(parameter: &str) -> bool {
+    parameter.eq_ignore_ascii_case(PARAMETER)
+}
+
 /// The hash of an e-mail address, or `None` where there is none: what is no string, or blank.
 ///
 /// What already is a SHA-1 or SHA-256 in hex goes out as it is.
