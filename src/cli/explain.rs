@@ -183,6 +183,7 @@ impl<'a> Explainer<'a> {
                 })
                 .collect(),
             skipped: judged.skipped,
+            has_write_key: write_key.is_some(),
         }
     }
 }
@@ -211,6 +212,7 @@ struct Explained<'a> {
     kept: Option<Result<(), Kept>>,
     deliveries: Vec<Delivery<'a>>,
     skipped: Vec<(String, Skip)>,
+    has_write_key: bool,
 }
 
 /// What one program gets of it.
@@ -260,10 +262,19 @@ impl Explained<'_> {
             text.push_str(&delivery.text());
         }
         for (program, skip) in &self.skipped {
-            text.push_str(&format!("  {program}: nothing is delivered: {}\n", skip.label()));
+            text.push_str(&format!("  {program}: nothing is delivered: {}{}\n", skip.label(), self.help(*skip)));
         }
         text.push('\n');
         text
+    }
+
+    /// How a person finds out more.
+    fn help(&self, skip: Skip) -> &'static str {
+        match skip {
+            Skip::SourceNotListed if !self.has_write_key => " (the line has no \"writeKey\": add its source's)",
+            Skip::Filter => " (`selvedge filter` shows the value of each part)",
+            _ => "",
+        }
     }
 }
 

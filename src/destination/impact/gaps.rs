@@ -4,7 +4,7 @@ use super::super::{Gap, Param, Request};
 use super::items::{self, numbered};
 use super::mapping::{Mapper, Plan, Platform};
 use super::table::{ITEM, Row, Rule};
-use super::{REFERRER_TYPE, path, value};
+use super::{REFERRER_TYPE, path, refund, value};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -15,6 +15,9 @@ impl Mapper<'_> {
     /// The rows that gave `request` nothing, and the custom mappings that led nowhere, in the order of the table.
     pub(super) fn gaps(&self, request: &Request) -> Vec<Gap> {
         let params: HashMap<&str, &Param> = request.params.iter().map(|param| (&*param.name, param)).collect();
+        if let Plan::Change(kind) = self.plan {
+            return self.gaps_of_change(kind, &params);
+        }
         let mut gaps = Vec::new();
         for row in self.plan.table() {
             if let Rule::Items = row.rule {
@@ -25,11 +28,36 @@ impl Mapper<'_> {
             let why = [self.astray(row.name, param), param.is_none().then(|| self.why(row))];
             gaps.extend(told(row.name, why));
         }
-        // What happens to an order heeds the mapping of its id only.
-        let heeds = |name: &str| !matches!(self.plan, Plan::Change(_)) || name == "OrderId";
-        for (name, _) in self.program.custom_parameter_mapping.iter().filter(|(name, _)| heeds(name)) {
+        for (name, _) in &self.program.custom_parameter_mapping {
             if !self.plan.table().iter().any(|row| row.name == name) {
                 gaps.extend(told(name, [self.astray(name, params.get(name.as_str()).copied()), None]));
+            }
+        }
+        gaps
+    }
+
+    /// What happens to an order is mapped by [`refund`], and heeds the custom mapping of the order's id only.
+    fn gaps_of_change(&self, kind: refund::Kind, params: &HashMap<&str, &Param>) -> Vec<Gap> {
+        let param = |name: &str| params.get(name).copied();
+        let absent = |name: &str, paths: &[&str]| param(name).is_none().then(|| self.tried(paths));
+        let mut gaps = Vec::new();
+        gaps.extend(told("ActionId", [Some("the verdict on the order gives it".to_owned()), None]));
+        let unset = param("ActionTrackerId").is_none().then(|| "settings.eventTypeId is not set".to_owned());
+        gaps.extend(told("ActionTrackerId", [unset, None]));
+        let order_id = [self.astray("OrderId", param("OrderId")), absent("OrderId", &refund::ORDER_ID)];
+        gaps.extend(told("OrderId", order_id));
+        let products = refund::products(self.subject.call);
+        match kind {
+            refund::Kind::Refunded if products.is_some() => gaps.extend(gaps_of_returned(products.unwrap_or_default())),
+            refund::Kind::Refunded => {
+                let compared = "compared, not sent: the order is taken back if this is all of it".to_owned();
+                let amount = absent("Amount", &refund::GIVEN_BACK).unwrap_or(compared);
+                gaps.extend(told("Amount", [Some(amount), None]));
+            }
+            refund::Kind::Cancelled => {}
+            refund::Kind::Updated => {
+                gaps.extend(told("Amount", [absent("Amount", &refund::AMOUNT), None]));
+                gaps.extend(told("CustomerStatus", [absent("CustomerStatus", &[refund::STATUS]), None]));
             }
         }
         gaps
@@ -84,7 +112,7 @@ impl Mapper<'_> {
 
     /// What stands at each of the paths; neighbours in the same state are told together.
     fn tried(&self, paths: &[&str]) -> String {
-        let state = |path: &&str| value::state(path::find(self.subject.call, path));
+        let state = |path: &&str| self.state(path);
         let runs = paths.chunk_by(|left, right| state(left) == state(right));
         let told = runs.map(|run| match run {
             [path] => self.at_path(path),
@@ -94,7 +122,14 @@ impl Mapper<'_> {
     }
 
     fn at_path(&self, path: &str) -> String {
-        format!("{path} is {}", value::state(path::find(self.subject.call, path)))
+        format!("{path} is {}", self.state(path))
+    }
+
+    fn state(&self, path: &str) -> &'static str {
+        match path::find(self.subject.call, path) {
+            None if path::find(self.whole, path).is_some() => "dropped (drop_properties)",
+            found => value::state(found),
+        }
     }
 
     /// The rows of items: told once for all items that lack the parameter for the same reason.
@@ -117,16 +152,29 @@ impl Mapper<'_> {
         gaps.extend(counted(&format!("Item…{ANY}"), no_objects));
         for name in ITEM.iter().map(|(name, _)| *name).chain(added) {
             let whys = (1..).zip(products).map(|(number, product)| {
-                let is_there = |name: &str| params.contains_key(numbered(name, number).as_str());
-                if is_there("ItemSubTotal") && name == "ItemPrice" {
+                let sent = |name: &str| params.get(numbered(name, number).as_str()).copied();
+                if sent("ItemSubTotal").is_some() && name == "ItemPrice" {
                     return Some("ItemSubTotal goes instead".to_owned());
                 }
-                product.is_object().then(|| items::why(product, name, custom, is_there(name)))?
+                product.is_object().then(|| items::why(product, number, name, custom, sent(name)))?
             });
             gaps.extend(counted(&items::with(name, ANY), whys));
         }
         gaps
     }
+}
+
+/// What the products of a refund do not say.
+fn gaps_of_returned(products: &[Value]) -> Vec<Gap> {
+    let fields = [("Sku{i}", "sku"), ("ItemSubTotalDelta{i}", "price"), ("Category{i}", "category")];
+    let absent = |product: &Value, field| {
+        let found = product.get(field);
+        found.and_then(value::text).is_none().then(|| format!("{field} is {}", value::state(found)))
+    };
+    fields
+        .into_iter()
+        .flat_map(|(name, field)| counted(name, products.iter().map(move |product| absent(product, field))))
+        .collect()
 }
 
 fn told(name: &str, why: [Option<String>; 2]) -> Option<Gap> {

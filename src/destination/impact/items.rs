@@ -44,17 +44,30 @@ pub(super) fn drop_prices(params: &mut Vec<Param>) {
     }
 }
 
-/// Why a product has no value for a parameter, or none where its custom mapping leads.
-pub(super) fn why(product: &Value, name: &str, custom: &[(String, String)], is_there: bool) -> Option<String> {
+/// Why the product of this number has no value for a parameter, or none where its custom mapping leads; `param` is what is
+/// sent all the same.
+pub(super) fn why(
+    product: &Value,
+    number: usize,
+    name: &str,
+    custom: &[(String, String)],
+    param: Option<&Param>,
+) -> Option<String> {
     let at = |inner: &str| format!("{inner} is {}", value::state(path::find(product, inner)));
     let row = ITEM.iter().find(|(row, _)| *row == name).map(|(_, inner)| *inner);
     let astray = custom.iter().find(|(renamed, _)| renamed == name).map(|(_, inner)| inner);
     let astray = astray.filter(|inner| path::find(product, inner).and_then(value::text).is_none());
-    match (astray, row) {
-        (Some(inner), Some(row)) if is_there => Some(format!("custom: {}; {row} stands in", at(inner))),
-        (Some(inner), Some(row)) => Some(format!("custom: {}, {}", at(inner), at(row))),
-        (Some(inner), None) => Some(format!("custom: {}", at(inner))),
-        (None, row) => row.filter(|_| !is_there).map(at),
+    // The same words for all items that their own row stands in for.
+    let stand_in = |param: &Param| match row {
+        Some(row) if param.source == format!("properties.products[{}].{row}", number - 1) => row.to_owned(),
+        _ => param.source.to_string(),
+    };
+    match (astray, row, param) {
+        (Some(inner), _, Some(param)) => Some(format!("custom: {}; {} stands in", at(inner), stand_in(param))),
+        (Some(inner), Some(row), None) => Some(format!("custom: {}, {}", at(inner), at(row))),
+        (Some(inner), None, None) => Some(format!("custom: {}", at(inner))),
+        (None, row, None) => row.map(at),
+        (None, _, Some(_)) => None,
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::{Endpoint, Gap, Order, Param, Request, Skip, Subject};
 use super::config::{Config, Mode, Program};
 use super::table::{self, Row, Rule};
 use super::{INTEGRATION, date, email, items, path, refund, value};
+use crate::click::ClickId;
 use crate::segment::CallKind;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -57,7 +58,8 @@ impl Program {
         subject: &Subject<'_>,
         told: impl FnOnce(&Mapper<'_>) -> T,
     ) -> Result<T, Skip> {
-        let seen = self.rule.seen(subject.call);
+        let whole = subject.call;
+        let seen = self.rule.seen(whole);
         let subject = &Subject { call: &seen, ..*subject };
         let plan = self.plan(subject)?;
         // Only now: what the program would not take is nobody's to deliver.
@@ -65,7 +67,7 @@ impl Program {
             return Err(Skip::SegmentDelivers);
         }
         let platform = Platform::of(subject.call);
-        Ok(told(&Mapper { program: self, shared, subject, plan, platform }))
+        Ok(told(&Mapper { program: self, shared, subject, whole, plan, platform }))
     }
 
     /// What becomes of a call. An event in several lists: Install, then Action, then what happens to orders, then PageLoad.
@@ -167,6 +169,8 @@ pub(super) struct Mapper<'a> {
     pub(super) program: &'a Program,
     pub(super) shared: &'a Config,
     pub(super) subject: &'a Subject<'a>,
+    /// The call before anything was dropped from it: for people.
+    pub(super) whole: &'a Value,
     pub(super) plan: Plan<'a>,
     pub(super) platform: Platform,
 }
@@ -234,8 +238,9 @@ impl Mapper<'_> {
     pub(super) fn custom(&self, name: &str) -> Option<Found> {
         let (_, path) = self.program.custom_parameter_mapping.iter().find(|(renamed, _)| renamed == name)?;
         let found = path::find(self.subject.call, path)?;
-        // However the name is spelt, an address never goes out plain.
-        let value = if name.eq_ignore_ascii_case("CustomerEmail") { self.hashed(found) } else { value::text(found) };
+        let value = if email::is_hashed(name) { self.hashed(found) } else { value::text(found) };
+        // As wherever else one is found: a placeholder is none, and the click that was earned goes.
+        let value = value.filter(|text| name != "ClickId" || ClickId::parse(text.as_bytes()).is_ok());
         Some((value?, format!("custom: {path}").into()))
     }
 
