@@ -33,6 +33,33 @@ impl Edge {
     }
 }
 
+/// As many products as the guide's traffic can bring in one call of 32 KiB by an SDK, some of them no products at all.
+#[tokio::test]
+async fn an_order_of_a_thousand_products_arrives_whole() {
+    let stage = Stage::set().await;
+    let products: Vec<Value> = (1..=1000)
+        .map(
+            |number| {
+                if number % 100 == 0 { json!("none") } else { json!({"sku": format!("s{number}"), "price": "1.10"}) }
+            },
+        )
+        .collect();
+    let order = merged(order("o1"), json!({"properties": {"order_id": "o1", "products": products}}));
+    let size = order.to_string().len();
+    assert!(size < 32_768, "{size}");
+    assert_eq!(stage.track(order).await, 200);
+    let sent = stage.impact.wait_for_conversions(1).await.remove(0);
+    for number in 1..=1000 {
+        let is_product = number % 100 != 0;
+        let [sku, price] =
+            ["ItemSku", "ItemPrice"].map(|name| sent.field(&format!("{name}{number}")).map(str::to_owned));
+        assert_eq!(sku, is_product.then(|| format!("s{number}")));
+        assert_eq!(price.as_deref(), is_product.then_some("1.10"), "{number}");
+    }
+    assert_eq!(sent.field("ItemSku1001"), None);
+    assert_eq!(stage.edge.delivery_in(1, "delivered").await["order_id"], "o1");
+}
+
 #[tokio::test]
 async fn conversions_are_authenticated_and_page_loads_are_not() {
     let stage = Stage::set_with(|edge| {
