@@ -23,7 +23,8 @@ pub struct Limits {
     pub body_pause: Duration,
     /// How many of its bytes make good for one second of that. Default: 1,000.
     pub body_rate: u32,
-    /// How long a visitor may read nothing of an answer that waits. Default: 60 s, as nginx has it.
+    /// How long a visitor may read nothing of an answer that waits: his connection is cut, or by HTTP/2, where only one stream's
+    /// window is shut, that stream is reset. Default: 60 s, as nginx has it.
     pub unread: Duration,
     /// How long nothing may go through a tunnel (WebSocket), an event stream or another open conversation. Default: 1 h.
     pub tunnel_idle: Duration,

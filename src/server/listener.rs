@@ -5,6 +5,7 @@ use super::crowd::{Crowd, Full, Place};
 use super::drain::{Drain, Phase, Signal};
 use super::limits::Limits;
 use super::proxy_protocol::{self, Header};
+use super::streams::Streams;
 use super::tls;
 use super::watch::{Answering, BreaksOff, Due, Overdue, Pulse, Watched};
 use crate::metrics::{InFlight, Metrics};
@@ -13,7 +14,7 @@ use http::{Method, Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -109,7 +110,7 @@ impl Listener {
 
     /// Starts to accept, in a task of its own that ends when `drain` does. The socket is closed as soon as a stop begins.
     pub fn start(self, hall: &Hall, drain: &Drain) {
-        let (http1, http2) = (http1(), http2(hall.http2_websocket));
+        let (http1, http2) = (http1(), http2(&hall.limits, hall.http2_websocket));
         let speaker = Speaker { http1, http2, speaks: self.speaks, hall: hall.clone() };
         tokio::spawn(accept(self.socket, speaker, hall.clone(), drain.signal()));
     }
@@ -189,8 +190,8 @@ fn http1() -> http1::Builder {
     http
 }
 
-fn http2(takes_websockets: bool) -> http2::Builder<TokioExecutor> {
-    let mut http = http2::Builder::new(TokioExecutor::new());
+fn http2(limits: &Limits, takes_websockets: bool) -> http2::Builder<Streams> {
+    let mut http = http2::Builder::new(Streams { unread: limits.unread });
     http.timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_pending_accept_reset_streams(RESETS_MAX)
@@ -211,7 +212,7 @@ fn http2(takes_websockets: bool) -> http2::Builder<TokioExecutor> {
 #[derive(Clone)]
 struct Speaker {
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<Streams>,
     speaks: Speaks,
     hall: Hall,
 }
@@ -269,7 +270,7 @@ impl Speaker {
         S: AsyncRead + AsyncWrite + BreaksOff + Unpin + Send + 'static,
     {
         let pulse = Pulse::new(self.hall.limits);
-        let stream = Watched::new(stream, Arc::clone(&pulse), !is_http2, seat);
+        let stream = Watched::new(stream, Arc::clone(&pulse), is_http2, seat);
         // Shared by the connection's requests alone, so that its count stays in one core's cache.
         let shared = Arc::new((Arc::clone(&self.hall.edge), peer, Arc::clone(&pulse)));
         // What a request needs is large, and a connection is idle most of its time.

@@ -4,10 +4,12 @@ pub mod config;
 mod crowd;
 pub mod descriptors;
 pub mod drain;
+mod frames;
 pub mod limits;
 pub mod listener;
 mod networks;
 pub mod proxy_protocol;
+mod streams;
 pub mod tls;
 mod watch;
 

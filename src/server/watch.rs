@@ -3,8 +3,10 @@
 //! Its stream and its requests leave marks, and the watchman looks at them now and then: nothing sets a timer for each
 //! request.
 
+use super::frames::Frames;
 use super::limits::Limits;
 use super::listener::Seat;
+use super::streams::Marks;
 use crate::proxy::Body;
 use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -176,12 +178,17 @@ pub(super) struct Answering {
     request: InFlight,
     /// Whether it is the connection's end that ends it: to HTTP/1.0 there are no chunks.
     ends_with_connection: bool,
+    /// Of its stream, if it is one of HTTP/2's.
+    marks: Option<Arc<Marks>>,
 }
 
 impl Answering {
     pub(super) fn new(body: Body, request: InFlight, version: Version) -> Self {
         let ends_with_connection = version == Version::HTTP_10 && body.size_hint().exact().is_none();
-        Self { body, request, ends_with_connection }
+        let marks = Marks::of_task();
+        // With its head it waits to be asked for its body.
+        marks.iter().for_each(|marks| marks.handed_on());
+        Self { body, request, ends_with_connection, marks }
     }
 }
 
@@ -193,7 +200,9 @@ impl HttpBody for Answering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.marks.iter().for_each(|marks| marks.asked());
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.marks.iter().filter(|_| frame.is_some()).for_each(|marks| marks.handed_on());
         if self.ends_with_connection && matches!(frame, Some(Err(_))) {
             self.request.0.broke_off.store(true, Relaxed);
         }
@@ -243,8 +252,8 @@ impl BreaksOff for TlsStream<TcpStream> {
 pub(super) struct Watched<S: BreaksOff> {
     stream: S,
     pulse: Arc<Pulse>,
-    /// Whether bytes between requests begin a head: in HTTP/2 they need not.
-    reads_heads: bool,
+    /// What HTTP/2 is made of; in HTTP/1.1, where there is none, bytes between requests begin a head.
+    frames: Option<Box<Frames>>,
     /// What was read already, and is read again.
     unread: Bytes,
     /// Held as long as the stream is, also when it has become a tunnel.
@@ -260,8 +269,9 @@ impl<S: BreaksOff> Drop for Watched<S> {
 }
 
 impl<S: BreaksOff> Watched<S> {
-    pub(super) fn new(stream: S, pulse: Arc<Pulse>, reads_heads: bool, seat: Seat) -> Self {
-        Self { stream, pulse, reads_heads, unread: Bytes::new(), _seat: seat }
+    pub(super) fn new(stream: S, pulse: Arc<Pulse>, is_http2: bool, seat: Seat) -> Self {
+        let frames = is_http2.then(|| Box::new(Frames::new()));
+        Self { stream, pulse, frames, unread: Bytes::new(), _seat: seat }
     }
 
     /// Puts back what was read too early.
@@ -272,6 +282,14 @@ impl<S: BreaksOff> Watched<S> {
     /// Waits until there is something to read, or the other side has gone.
     pub(super) async fn readable(&self) -> io::Result<()> {
         if self.unread.is_empty() { self.stream.socket().readable().await } else { Ok(()) }
+    }
+
+    /// So much was written, to whoever may send frames for it.
+    fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let (Some(frames), Poll::Ready(Ok(bytes))) = (&mut self.frames, &written) {
+            frames.passed(*bytes);
+        }
+        self.written(written)
     }
 
     fn written<T>(&self, written: Poll<T>) -> Poll<T> {
@@ -294,15 +312,16 @@ impl<S: AsyncRead + BreaksOff + Unpin> AsyncRead for Watched<S> {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let pulse = &self.pulse;
+        let Self { pulse, frames, .. } = &mut *self;
         if !pulse.heard.load(Relaxed) {
             pulse.heard.store(true, Relaxed);
         }
-        if self.reads_heads
-            && buffer.filled().len() > before
-            && pulse.in_flight.load(Relaxed) == 0
-            && pulse.head_since.load(Relaxed) == NEVER
-        {
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        if let Some(frames) = frames {
+            let is_flood = frames.are_flood(came, pulse.now());
+            return Poll::Ready(if is_flood { Err(io::Error::other("a flood of frames")) } else { Ok(()) });
+        }
+        if !came.is_empty() && pulse.in_flight.load(Relaxed) == 0 && pulse.head_since.load(Relaxed) == NEVER {
             pulse.head_since.store(pulse.now(), Relaxed);
         }
         Poll::Ready(Ok(()))
@@ -312,7 +331,7 @@ impl<S: AsyncRead + BreaksOff + Unpin> AsyncRead for Watched<S> {
 impl<S: AsyncWrite + BreaksOff + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(written)
+        self.wrote(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -334,7 +353,7 @@ impl<S: AsyncWrite + BreaksOff + Unpin> AsyncWrite for Watched<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        self.written(written)
+        self.wrote(written)
     }
 }
 

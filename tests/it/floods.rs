@@ -1,6 +1,8 @@
 //! Floods and slow clients: memory stays bounded, and whoever comes meanwhile is served.
 
 use crate::harness::{Edge, Origin, answers, eventually, soon};
+use bytes::Bytes;
+use http::Request;
 use selvedge::server::{Limits, descriptors};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -65,6 +67,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
@@ -143,25 +146,82 @@ async fn floods_of_frames_are_cut() {
     };
     let (ends, growth) = during(&edge, ends).await;
     eprintln!("floods of frames: {ends:?}, {} KiB", growth >> 10);
-    // The others are answered, one by one, as long as the answers are taken.
-    let cut = ["resets", "continuations", "empty continuations", "empty data"];
-    assert!(ends.iter().all(|(flood, end)| *end == End::Cut || !cut.contains(flood)), "{ends:?}");
+    // The tables are bounded, and what is made of them is refused, one by one.
+    assert!(ends.iter().all(|(flood, end)| *end == End::Cut || *flood == "tables"), "{ends:?}");
     assert!(growth < 24 * MIB, "{growth}");
     eventually("the end of all", async || (edge.count("selvedge_connections").await == 0).then_some(())).await;
 }
 
 #[tokio::test]
-async fn frames_that_are_answered_and_read_cost_no_memory() {
+async fn frames_that_are_answered_and_read_are_a_flood_all_the_same() {
     let (edge, _origin) = guarded("").await;
     let ends = async {
         [
             pour(&edge, true, b"", |_| frame(PING, 0, 0, &[7; 8])).await,
             pour(&edge, true, b"", |_| frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 9])).await,
+            pour(&edge, true, b"", |_| frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 9])).await,
         ]
     };
     let (ends, growth) = during(&edge, ends).await;
     eprintln!("frames that are read: {ends:?}, {} KiB", growth >> 10);
+    assert_eq!(ends, [End::Cut, End::Cut, End::Cut]);
     assert!(growth < 24 * MIB, "{growth}");
+}
+
+#[tokio::test]
+async fn whoever_measures_the_line_and_asks_for_something_goes_on() {
+    let (edge, _origin) = guarded("").await;
+    let mut stream = TcpStream::connect(edge.address()).await.unwrap();
+    let pings = frame(PING, 0, 0, &[7; 8]).repeat(900);
+    let visit = frame(HEADERS, END_HEADERS | END_STREAM, 1, GET);
+    let sent = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(SETTINGS, 0, 0, b"")[..], &pings, &visit].concat();
+    stream.write_all(&sent).await.unwrap();
+    let mut got = Vec::new();
+    while !got.windows(5).any(|part| part == b"hello") {
+        let read = soon("the answer", stream.read_buf(&mut got)).await.unwrap();
+        assert!(read > 0, "cut after {} bytes", got.len());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_is_reset_and_the_others_go_on() {
+    let origin = large_and_small().await;
+    let edge = Edge::start().site(&[], origin.address()).listening("http2_prior_knowledge = true");
+    let edge = edge.with("[limits]\nunread = \"400ms\"").run().await;
+    for window in [0, 65_535] {
+        let stream = TcpStream::connect(edge.address()).await.unwrap();
+        let mut client = h2::client::Builder::new();
+        client.initial_window_size(window).initial_connection_window_size(10 << 20);
+        let (send, connection) = client.handshake::<_, Bytes>(stream).await.unwrap();
+        tokio::spawn(connection);
+        let ask = |path: &str| {
+            let request = Request::get(format!("http://a{path}")).body(()).unwrap();
+            let send = send.clone();
+            async move { send.ready().await.unwrap().send_request(request, true).unwrap().0.await.unwrap() }
+        };
+        let mut unread = ask("/large").await.into_body();
+        let end = eventually("the end of an answer that is not read", async || match unread.data().await {
+            Some(Ok(_)) => None,
+            end => Some(end),
+        });
+        let error = end.await.unwrap().unwrap_err();
+        assert!(error.is_reset() && error.is_remote(), "{window}: {error}");
+        assert_eq!(ask("/").await.status(), 200);
+    }
+}
+
+/// An origin that has a large answer under one path, and a small one elsewhere.
+async fn large_and_small() -> Origin {
+    Origin::scripted(|connection, seen| {
+        let large = seen.line().starts_with("GET /large");
+        Box::pin(async move {
+            let body = if large { "x".repeat(8 << 20) } else { "hello".to_owned() };
+            // Whoever does not read is cut, and its origin too.
+            drop(connection.stream().write_all(&answers("200 OK", &[], &body)).await);
+            true
+        })
+    })
+    .await
 }
 
 /// Connections that have sent the same.
@@ -177,16 +237,7 @@ async fn crowd(edge: &Edge, size: usize, sends: &[u8]) -> Vec<TcpStream> {
 
 #[tokio::test]
 async fn slow_heads_bodies_and_readers_are_cut_and_hold_little() {
-    let origin = Origin::scripted(|connection, seen| {
-        let large = seen.line().starts_with("GET /large");
-        Box::pin(async move {
-            let body = if large { "x".repeat(8 << 20) } else { "hello".to_owned() };
-            // Whoever does not read is cut, and its origin too.
-            drop(connection.stream().write_all(&answers("200 OK", &[], &body)).await);
-            true
-        })
-    })
-    .await;
+    let origin = large_and_small().await;
     let limits = "connections_per_client = 1000\nhead = \"1500ms\"\nbody_pause = \"1500ms\"\nunread = \"1500ms\"";
     let edge = Edge::start().site(&[], origin.address()).listening("http2_prior_knowledge = true");
     let edge = edge.with(&format!("[limits]\nrequests = 1000000\n{limits}")).run().await;
