@@ -1,7 +1,8 @@
 //! Reading a section of the file: one question per setting, a fault for every answer that will not do.
 
-use super::{Fault, Faults, Form};
+use super::{Fault, Faults, Form, form};
 use crate::secret::Secrets;
+use crate::units;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
@@ -152,6 +153,23 @@ impl<'r> Section<'r> {
         }
     }
 
+    /// A size within `range`, in bytes.
+    pub fn size(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        let size = self.value(key, &form::SIZE)?;
+        let within = u32::try_from(size).ok().filter(|size| range.contains(size));
+        if within.is_none() {
+            let [least, most] = [range.start(), range.end()].map(|bytes| units::print_size(u64::from(*bytes)));
+            for (_, span) in self.places(key) {
+                self.refuse_at(
+                    span,
+                    format!("`{key}` must be a size from {least} to {most}"),
+                    "choose one within the range",
+                );
+            }
+        }
+        within
+    }
+
     /// A number within `range`, with or without a fraction.
     pub fn fraction(&mut self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
         let value = self.ask(key)?;
@@ -170,7 +188,7 @@ impl<'r> Section<'r> {
     /// One of a few words, and what it stands for.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
         let value = self.ask(key)?;
-        let text: String = self.read(key, value, &super::form::TEXT)?;
+        let text: String = self.read(key, value, &form::TEXT)?;
         let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         chosen.or_else(|| {
             let words = choices.iter().map(|(word, _)| *word);
@@ -203,7 +221,7 @@ impl<'r> Section<'r> {
 
     /// A table of strings, in the order of the file; a name whose value is `""` is left out.
     pub fn strings(&mut self, key: &'static str) -> Option<Vec<(String, String)>> {
-        self.pairs(key, |section, name, value| section.read(name, value, &super::form::TEXT))
+        self.pairs(key, |section, name, value| section.read(name, value, &form::TEXT))
     }
 
     /// A table of strings or whole numbers, in the order of the file; a name whose value is `""` is left out.

@@ -10,8 +10,6 @@ const HEAD_BYTES: usize = 9;
 /// The types of frames that are counted elsewhere: DATA, HEADERS and CONTINUATION by h2, RST_STREAM by its limit of resets;
 /// WINDOW_UPDATE needs no answer, and comes with what was read.
 const COUNTED_ELSEWHERE: [u8; 5] = [0x0, 0x1, 0x3, 0x8, 0x9];
-/// How many other frames may come at once: a browser sends a dozen, a gRPC client one for each round trip.
-const BUDGET: u64 = 1000;
 /// How long one more takes: 20 a second, for whoever keeps a connection alive by them.
 const RENEWED_EVERY_MS: u64 = 50;
 /// How many bytes that go either way are worth one more: clients measure the line by pings while bodies pass.
@@ -25,6 +23,9 @@ pub(super) struct Frames {
     read: usize,
     /// What goes by unread: the preface, and the payload of the frame whose head was read.
     skip: usize,
+    /// How many other frames may come at once: a browser sends a dozen, a gRPC client one for each round trip.
+    most: u64,
+    /// How many of them may still come.
     budget: u64,
     /// Useful bytes that have not renewed the budget yet.
     bytes: u64,
@@ -33,8 +34,10 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn new() -> Self {
-        Self { head: [0; HEAD_BYTES], read: 0, skip: PREFACE_BYTES, budget: BUDGET, bytes: 0, renewed_at: 0 }
+    /// For a connection on which `most` frames that ask for nothing may come at once.
+    pub(super) fn new(most: u32) -> Self {
+        let most = u64::from(most);
+        Self { head: [0; HEAD_BYTES], read: 0, skip: PREFACE_BYTES, most, budget: most, bytes: 0, renewed_at: 0 }
     }
 
     /// These bytes have come in, so long after the connection began; whether that was one frame too many.
@@ -85,7 +88,7 @@ impl Frames {
 
     fn renew(&mut self, now: u64) {
         let by_time = now.saturating_sub(self.renewed_at) / RENEWED_EVERY_MS;
-        self.budget = (by_time + self.bytes / RENEWED_BY_BYTES).min(BUDGET);
+        self.budget = (by_time + self.bytes / RENEWED_BY_BYTES).min(self.most);
         (self.renewed_at, self.bytes) = (now, 0);
     }
 }
@@ -106,7 +109,7 @@ mod tests {
     }
 
     fn begun() -> Frames {
-        let mut frames = Frames::new();
+        let mut frames = Frames::new(1000);
         assert!(!frames.are_flood(PREFACE, 0));
         frames
     }
@@ -119,8 +122,8 @@ mod tests {
     #[test]
     fn a_flood_is_more_than_anybody_needs() {
         // What it costs itself is worth little.
-        assert!((BUDGET..BUDGET + 40).contains(&taken(&mut begun(), PING, 8, 0)));
-        assert!((BUDGET..BUDGET + 40).contains(&taken(&mut begun(), SETTINGS, 6, 0)));
+        assert!((1000..1000 + 40).contains(&taken(&mut begun(), PING, 8, 0)));
+        assert!((1000..1000 + 40).contains(&taken(&mut begun(), SETTINGS, 6, 0)));
         assert_eq!(taken(&mut begun(), DATA, 8, 0), u64::MAX);
     }
 
@@ -128,7 +131,7 @@ mod tests {
     fn time_and_bytes_renew_what_may_be_sent() {
         let spent = || {
             let mut frames = begun();
-            assert!((0..BUDGET).all(|_| !frames.are_flood(&frame(PING, 8), 0)));
+            assert!((0..1000).all(|_| !frames.are_flood(&frame(PING, 8), 0)));
             frames
         };
         // The pings themselves were 17 KB.
@@ -137,7 +140,7 @@ mod tests {
         let mut served = spent();
         served.passed(10 * 1024);
         assert_eq!(taken(&mut served, PING, 8, 0), 10 + 16);
-        assert_eq!(taken(&mut spent(), PING, 8, 1_000_000_000), BUDGET + 16, "no more than at first");
+        assert_eq!(taken(&mut spent(), PING, 8, 1_000_000_000), 1000 + 16, "no more than at first");
     }
 
     proptest! {
@@ -145,11 +148,11 @@ mod tests {
         #[test]
         fn frames_are_seen_in_any_pieces(sizes in prop::collection::vec(0_usize..40, 1..60), cut in 1_usize..30) {
             let all: Vec<u8> = PREFACE.iter().copied().chain(sizes.iter().flat_map(|size| frame(PING, *size))).collect();
-            let mut frames = Frames::new();
+            let mut frames = Frames::new(1000);
             for piece in all.chunks(cut) {
                 prop_assert!(!frames.are_flood(piece, 0));
             }
-            prop_assert_eq!(frames.budget, BUDGET - sizes.len() as u64);
+            prop_assert_eq!(frames.budget, 1000 - sizes.len() as u64);
             prop_assert_eq!((frames.read, frames.skip), (0, 0));
         }
     }

@@ -1,5 +1,6 @@
 //! The `[limits]` section: how many visitors at once, and how long each may take.
 
+use super::bounds::Bounds;
 use crate::fault::{Section, form};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Limits {
     pub age: Duration,
     /// Requests on one connection, for the same reason. Default: 1,000.
     pub requests: u32,
+    /// What one connection may have.
+    pub bounds: Bounds,
 }
 
 impl Default for Limits {
@@ -49,6 +52,7 @@ impl Default for Limits {
             tunnel_idle: Duration::from_secs(3600),
             age: Duration::from_secs(600),
             requests: 1000,
+            bounds: Bounds::default(),
         }
     }
 }
@@ -76,6 +80,7 @@ impl Limits {
             age: wait("age", usual.age),
             body_rate: section.count("body_rate", 1..=u32::MAX).unwrap_or(usual.body_rate),
             requests: section.count("requests", 1..=u32::MAX).unwrap_or(usual.requests),
+            bounds: Bounds::read(section),
         }
     }
 }

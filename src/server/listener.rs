@@ -1,8 +1,10 @@
 //! Accepting connections: TLS where it is spoken, and HTTP/1.1 or HTTP/2 on each.
 
+use super::bounds::Bounds;
 use super::config::Config;
 use super::crowd::{Crowd, Full, Place};
 use super::drain::{Drain, Phase, Signal};
+use super::frames::Frames;
 use super::limits::Limits;
 use super::proxy_protocol::{self, Header};
 use super::streams::Streams;
@@ -27,29 +29,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// The largest request head; the read buffer never grows beyond it.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// More fields than any browser sends; above it the answer is 431.
-const FIELDS_MAX: usize = 100;
 /// How long between looks at a preface that came in pieces.
 const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// What HTTP/2 begins with.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Requests at once on one connection: as many as a page has.
-const STREAMS_MAX: u32 = 100;
-/// Requests that were taken back before they were begun, and those that break the protocol: floods of them end the connection.
-const RESETS_MAX: usize = 20;
-const ERRORS_MAX: usize = 128;
-/// The largest list of fields; the number of CONTINUATION frames follows from it.
-const HEADER_LIST_BYTES_MAX: u32 = 32 * 1024;
-/// What may be under way to us, of one request and of all: an upload's memory.
-const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
-/// What waits for one visitor that does not read.
-const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// How often a silent visitor is asked whether it is there, and how long it may take to say so.
-const PING_EVERY: Duration = Duration::from_secs(20);
-const PING_WAIT_MAX: Duration = Duration::from_secs(20);
 /// The limit that a connection meets which does not say whose it is.
 const PROXY_PROTOCOL: &str = "proxy_protocol";
 /// After a failed accept for want of file descriptors or memory: time for some to come free.
@@ -110,7 +93,7 @@ impl Listener {
 
     /// Starts to accept, in a task of its own that ends when `drain` does. The socket is closed as soon as a stop begins.
     pub fn start(self, hall: &Hall, drain: &Drain) {
-        let (http1, http2) = (http1(), http2(&hall.limits, hall.http2_websocket));
+        let (http1, http2) = (http1(&hall.limits.bounds), http2(&hall.limits, hall.http2_websocket));
         let speaker = Speaker { http1, http2, speaks: self.speaks, hall: hall.clone() };
         tokio::spawn(accept(self.socket, speaker, hall.clone(), drain.signal()));
     }
@@ -183,25 +166,26 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn http1() -> http1::Builder {
+fn http1(bounds: &Bounds) -> http1::Builder {
     let mut http = http1::Builder::new();
     // Hyper's own wait for a head would set a timer for each request; the connection's watchman waits for less.
-    http.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX).max_headers(FIELDS_MAX).half_close(false);
+    http.header_read_timeout(None).max_buf_size(bounds.head_size).max_headers(bounds.fields).half_close(false);
     http
 }
 
 fn http2(limits: &Limits, takes_websockets: bool) -> http2::Builder<Streams> {
+    let bounds = &limits.bounds;
     let mut http = http2::Builder::new(Streams { unread: limits.unread });
     http.timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_pending_accept_reset_streams(RESETS_MAX)
-        .max_local_error_reset_streams(ERRORS_MAX)
-        .max_header_list_size(HEADER_LIST_BYTES_MAX)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_WAIT_MAX);
+        .max_concurrent_streams(bounds.streams)
+        .max_pending_accept_reset_streams(bounds.resets)
+        .max_local_error_reset_streams(bounds.errors)
+        .max_header_list_size(bounds.header_list)
+        .initial_stream_window_size(bounds.stream_window)
+        .initial_connection_window_size(bounds.connection_window)
+        .max_send_buf_size(bounds.send_buffer)
+        .keep_alive_interval(bounds.ping)
+        .keep_alive_timeout(bounds.ping);
     if takes_websockets {
         http.enable_connect_protocol();
     }
@@ -270,7 +254,8 @@ impl Speaker {
         S: AsyncRead + AsyncWrite + BreaksOff + Unpin + Send + 'static,
     {
         let pulse = Pulse::new(self.hall.limits);
-        let stream = Watched::new(stream, Arc::clone(&pulse), is_http2, seat);
+        let frames = is_http2.then(|| Frames::new(self.hall.limits.bounds.frames));
+        let stream = Watched::new(stream, Arc::clone(&pulse), frames, seat);
         // Shared by the connection's requests alone, so that its count stays in one core's cache.
         let shared = Arc::new((Arc::clone(&self.hall.edge), peer, Arc::clone(&pulse)));
         // What a request needs is large, and a connection is idle most of its time.

@@ -1,5 +1,6 @@
 //! Listeners: accepting connections, speaking HTTP, draining.
 
+mod bounds;
 pub mod config;
 mod crowd;
 pub mod descriptors;
@@ -13,6 +14,7 @@ mod streams;
 pub mod tls;
 mod watch;
 
+pub use bounds::Bounds;
 pub use config::Config;
 pub use drain::{Drain, Drained};
 pub use limits::Limits;

@@ -269,9 +269,8 @@ impl<S: BreaksOff> Drop for Watched<S> {
 }
 
 impl<S: BreaksOff> Watched<S> {
-    pub(super) fn new(stream: S, pulse: Arc<Pulse>, is_http2: bool, seat: Seat) -> Self {
-        let frames = is_http2.then(|| Box::new(Frames::new()));
-        Self { stream, pulse, frames, unread: Bytes::new(), _seat: seat }
+    pub(super) fn new(stream: S, pulse: Arc<Pulse>, frames: Option<Frames>, seat: Seat) -> Self {
+        Self { stream, pulse, frames: frames.map(Box::new), unread: Bytes::new(), _seat: seat }
     }
 
     /// Puts back what was read too early.

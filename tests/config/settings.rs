@@ -1,6 +1,6 @@
 //! Every setting, with a value that is not its default.
 
-use crate::{NEEDED, good};
+use crate::{NEEDED, faults_of, good};
 use selvedge::config::Config;
 use selvedge::destination::impact::config::{EmailNormalization, Mode};
 use selvedge::proxy::Protocol;
@@ -96,6 +96,18 @@ retry_for = "1d"
 verdicts = false
 verdict_after = "1m"
 verdict_for = "2h"
+[limits]
+head_size = "16 KiB"
+fields = 50
+http2_streams = 1
+http2_resets = 2
+http2_errors = 3
+http2_header_list = "4 KiB"
+http2_stream_window = "128 KiB"
+http2_connection_window = "256 KiB"
+http2_send_buffer = "8 KiB"
+http2_frames = 4
+http2_ping = "5s"
 [log]
 format = "json"
 level = "selvedge=debug"
@@ -125,6 +137,24 @@ fn every_setting_of_the_site_is_read() {
     assert_eq!((click.policy, &*click.cookie_name), (selvedge::click::Policy::First, "c"));
     assert_eq!((click.cookie_domain.as_deref(), &click.bots[..]), (Some("example.com"), &["curl".to_owned()][..]));
     assert_eq!(click.cookie_key.unwrap().reveal(), "selvedge");
+}
+
+#[test]
+fn every_bound_of_a_connection_is_read_and_within_its_range() {
+    let bounds = good(EVERYTHING).limits.bounds;
+    assert_eq!((bounds.head_size, bounds.fields, bounds.send_buffer), (16 << 10, 50, 8 << 10));
+    assert_eq!((bounds.streams, bounds.resets, bounds.errors, bounds.frames), (1, 2, 3, 4));
+    let sizes = [bounds.header_list, bounds.stream_window, bounds.connection_window];
+    assert_eq!((sizes, bounds.ping.as_secs()), ([4 << 10, 128 << 10, 256 << 10], 5));
+    for (line, expected) in [
+        ("head_size = \"1 KiB\"", "`head_size` must be a size from 8 KiB to 1 MiB"),
+        ("http2_stream_window = \"3 GiB\"", "`http2_stream_window` must be a size from 65535 B to 2147483647 B"),
+        ("http2_connection_window = \"6 GiB\"", "`http2_connection_window` must be a size from"),
+        ("http2_streams = 0", "`http2_streams` must be a whole number from 1 to 1000000"),
+    ] {
+        let faults = faults_of(&format!("{NEEDED}[limits]\n{line}\n"));
+        assert!(faults.iter().any(|fault| fault.contains(expected)), "{line}: {faults:?}");
+    }
 }
 
 #[test]

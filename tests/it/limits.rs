@@ -299,3 +299,35 @@ async fn as_many_files_may_be_open_as_the_system_gives_and_too_few_are_said() {
     child.wait().unwrap();
     assert!(log.contains("open_files=400") && log.contains("needed=20256"), "{log}");
 }
+
+#[tokio::test]
+async fn a_head_is_as_large_as_it_may_be() {
+    let origin = hello().await;
+    let edge = limited(&origin, "head_size = \"8 KiB\"\nfields = 10").await.run().await;
+    let with = |fields: String| format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let many = |count: usize| with((0..count).map(|number| format!("X-{number}: y\r\n")).collect());
+    let large = |size: usize| with(format!("X: {}\r\n", "y".repeat(size)));
+    for (request, expected) in [(many(9), 200), (many(10), 431), (large(6_000), 200), (large(9_000), 431)] {
+        assert_eq!(edge.send(&request).await.status(), expected, "{} bytes", request.len());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_of_http2_has_what_the_settings_say() {
+    let origin = hello().await;
+    let limits = "http2_streams = 7\nhttp2_frames = 5";
+    let edge = limited(&origin, limits).await.listening("http2_prior_knowledge = true").run().await;
+    let stream = TcpStream::connect(edge.address()).await.unwrap();
+    let (send, mut connection) = h2::client::handshake(stream).await.unwrap();
+    let mut pings = connection.ping_pong().unwrap();
+    let connection = tokio::spawn(connection);
+    eventually("the settings", async || (send.current_max_send_streams() == 7).then_some(())).await;
+    // Both sides' SETTINGS count, and each PING.
+    let mut pongs = 0;
+    while pongs < 50 && soon("a pong, or the end", pings.ping(h2::Ping::opaque())).await.is_ok() {
+        pongs += 1;
+    }
+    assert!((1..10).contains(&pongs), "{pongs}");
+    drop(soon("the end", connection).await.unwrap());
+    assert_eq!(edge.send(REQUEST).await.text(), "hello");
+}
